@@ -1,0 +1,74 @@
+"""The plain fold: raw records in, rows and outcomes out, in the order given.
+
+``kordon policy fold``, the worker and the tests' oracle all judge a record by this one path: decode, admit, fold.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from policy.admission import Rejection, RejectionRule, RiskInput, admit_key, admit_time, admit_timestamp
+from policy.policy_file import Policy
+from policy.risk import Folded, Late, fold
+from policy.scoring import Source
+from schemas.codec import DecodeError, decode
+from schemas.commands import Command
+from schemas.decisions import CapsuleDecision
+from schemas.network import NetworkObservation
+from schemas.risk import RiskRow
+from schemas.telemetry import Telemetry
+from schemas.timestamp import Timestamp
+from schemas.topics import COMMANDS, DECISIONS, NETWORK, TELEMETRY, repartition_of
+
+INPUTS: Final[Mapping[str, type[RiskInput]]] = MappingProxyType(
+    {
+        COMMANDS: Command,
+        DECISIONS: CapsuleDecision,
+        NETWORK: NetworkObservation,
+        repartition_of(NETWORK): NetworkObservation,
+        TELEMETRY: Telemetry,
+        repartition_of(TELEMETRY): Telemetry,
+    }
+)
+"""What each source topic of the fold carries."""
+
+
+class Fleet:
+    """Risk rows by node id, and the fold that advances them.
+
+    ``rows`` may be filled beforehand (a restored table) and read at any time; a row is replaced, never changed.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.rows: dict[str, RiskRow] = {}
+
+    def fold(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp: int,
+        key: bytes | str | None,
+        value: bytes | None,
+    ) -> Folded | Late | Rejection:
+        """Fold one record; placement and signature count as checked.
+
+        ``timestamp`` is the record's, in milliseconds (of a forwarded record, the original one's). Total: bad input
+        gives a :class:`Rejection`, never an exception.
+        """
+        message_type = INPUTS.get(topic)
+        if message_type is None:
+            return Rejection(RejectionRule.UNKNOWN_TOPIC, "the fold reads no such topic")
+        try:
+            message = decode(message_type, value, topic)
+        except DecodeError as error:
+            return Rejection(RejectionRule.UNREADABLE, f"{error.field}: {error.reason}")
+        rejection = admit_key(message.nodeId, key) or admit_timestamp(timestamp) or admit_time(message, timestamp)
+        if rejection is not None:
+            return rejection
+        source = Source(topic, partition, offset, Timestamp(timestamp))
+        outcome = fold(self.rows.get(message.nodeId), message, source, self.policy)
+        if isinstance(outcome, Folded):
+            self.rows[message.nodeId] = outcome.row
+        return outcome
