@@ -1,0 +1,375 @@
+"""One Kafka transaction for everything that a co-partition's batch leads to.
+
+`TransactionalWriter` owns a transactional id. Opening it fences whoever owned the id before, and settles
+what that owner had left open. A commit then goes through the steps of `Step`, in this order; whatever
+happens between two of them, a reader at read_committed sees all of the transaction or nothing of it.
+
+Three facts about brokers and aiokafka shape the order:
+- group offsets sent while produce requests of the same transaction are in flight make the broker back off,
+  so the produce futures are awaited first;
+- the progress record names the offset that the risk topic reached, which is known only then, so it comes
+  after the rows and before the group offsets;
+- an error in the middle leaves the producer in a state nobody should reason about, so a writer that failed
+  once refuses to go on: its owner crashes, and the next owner's `open()` settles the transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.structs import RecordMetadata
+
+from transport.client import transactional_producer_arguments
+from transport.settings import KafkaSettings
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class OutgoingRecord(NamedTuple):
+    """A record to write.
+
+    `topic` is the full name, with prefix; `timestamp` is in ms since the epoch, None for the client's now.
+    A broker refuses timestamps more than an hour ahead of its clock (`message.timestamp.after.max.ms`), and
+    deletes records whose timestamp is past retention: a timestamp taken from an input record may be either.
+    """
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    timestamp: int | None = None
+
+
+class Step(IntEnum):
+    """How far a commit has come, and what a crash right there leaves behind."""
+
+    CHECKED = 1
+    """Every record fits and has a partition. The broker knows nothing: a crash leaves nothing behind."""
+
+    BEGUN = 2
+    """The client is in a transaction, which the broker has not heard of: a crash leaves nothing behind."""
+
+    RECORDS_WRITTEN = 3
+    """Rows and outputs are in the logs, in an open transaction. A crash leaves them invisible at
+    read_committed and holds back later records of those partitions until the next owner's `open()`, or
+    `transaction_timeout_ms` later the broker, aborts them."""
+
+    LAST_WRITTEN = 4
+    """As RECORDS_WRITTEN, with the progress record among them."""
+
+    OFFSETS_SENT = 5
+    """As LAST_WRITTEN; the group's offsets are held by the coordinator and are dropped with the
+    transaction."""
+
+    COMMITTED = 6
+    """All of it is durable and visible. A crash loses nothing: the next owner resumes from this progress
+    record. (A crash just before, with the commit on its way, ends here or in OFFSETS_SENT: the progress
+    record tells which.)"""
+
+
+class Committed(NamedTuple):
+    """What a commit did.
+
+    `next_offsets` holds, for each partition written, the offset after the last record written to it. The
+    transaction's marker takes the offset after that, so the partition's end is further on.
+    """
+
+    next_offsets: Mapping[TopicPartition, int]
+
+
+class WriterError(Exception):
+    """A commit or an opening that failed.
+
+    The owner crashes; nothing of the transaction is visible unless said.
+    """
+
+
+class RecordTooLargeError(WriterError):
+    """A record is larger than `max_record_bytes`; it should have been cut before.
+
+    Raised before the transaction.
+    """
+
+    def __init__(self, topic: str, partition: int, size: int, limit: int) -> None:
+        super().__init__(f"a record for {topic} [{partition}] takes {size} bytes; the limit is {limit}")
+        self.topic, self.partition, self.size, self.limit = topic, partition, size, limit
+
+
+class UnknownPartitionError(WriterError):
+    """A record names a partition that its topic does not have. Raised before the transaction."""
+
+    def __init__(self, topic: str, partition: int, partitions: int) -> None:
+        super().__init__(f"{topic} has {partitions} partitions, so there is no partition {partition}")
+        self.topic, self.partition, self.partitions = topic, partition, partitions
+
+
+class UnknownTopicError(WriterError):
+    """The broker knows no such topic. Raised before the transaction."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"the broker has no topic {topic}; create it with `kordon topics apply`")
+        self.topic = topic
+
+
+class DeliveryTimeoutError(WriterError):
+    """Opening, or a commit, took longer than `delivery_timeout_ms`.
+
+    Whether a commit took place is not known.
+    """
+
+
+class OffsetUnknownError(WriterError):
+    """The broker acknowledged a batch without its offset, so the progress record cannot be made."""
+
+
+class WriterUnusableError(WriterError):
+    """A commit on a writer that is not open, is closed, or has failed before."""
+
+
+_Batches = dict[TopicPartition, list[BatchBuilder]]
+
+
+class TransactionalWriter:
+    """The one writer of a transactional id, such as `kordon.streams-3`; one commit at a time.
+
+    `on_step` is called with each `Step` as it is reached, between the steps, so that a test can end the
+    process there.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        transactional_id: str,
+        on_step: Callable[[Step], None] = lambda _: None,
+    ) -> None:
+        self.transactional_id = transactional_id
+        self._settings = settings
+        self._on_step = on_step
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._aborts_on_close = False
+
+    async def open(self) -> None:
+        """Take over the transactional id: this fences the former owner and aborts what it left open.
+
+        Do it before reading any state. Raises DeliveryTimeoutError, or aiokafka's KafkaError.
+        """
+        if self._producer is not None or self._closed:
+            raise WriterUnusableError(f"the writer of {self.transactional_id} can be opened once")
+        producer = AIOKafkaProducer(**transactional_producer_arguments(self._settings, self.transactional_id))
+        try:
+            async with asyncio.timeout(self._delivery_timeout_seconds):
+                await producer.start()
+        except BaseException as error:
+            await _stop(producer, self._delivery_timeout_seconds)
+            if isinstance(error, TimeoutError):
+                raise DeliveryTimeoutError(f"taking over {self.transactional_id}: {self._timeout_text}") from error
+            raise
+        self._producer = producer
+
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions `topic` (full name) has, by the client's metadata.
+
+        Raises UnknownTopicError after `request_timeout_ms`; WriterUnusableError.
+        """
+        try:
+            return len(await self._opened().partitions_for(topic))
+        except UnknownTopicOrPartitionError:
+            raise UnknownTopicError(topic) from None
+
+    def commit(
+        self,
+        records: Iterable[OutgoingRecord],
+        offsets: Mapping[TopicPartition, int],
+        group_id: str,
+        last: Callable[[Mapping[TopicPartition, int]], Sequence[OutgoingRecord]] = lambda _: (),
+    ) -> Coroutine[Any, Any, Committed]:
+        """Write `records`, then what `last` returns, then `offsets` of `group_id`, in one transaction.
+
+        Call it and await the result. What is given is copied, and the records are put into batches, before
+        this method returns, so nothing that changes while it is awaited gets into the transaction.
+        `offsets` are next offsets (the one after the last record done), by full topic name. `last` is given
+        the next offset of each partition that `records` wrote to; a partition without one is absent.
+        Records of one partition keep their order. With no records, no offsets and nothing from `last({})`
+        no transaction is opened.
+
+        Raises RecordTooLargeError at the call; when awaited UnknownPartitionError and UnknownTopicError,
+        both before the transaction begins (such a record may be left out and the commit repeated);
+        DeliveryTimeoutError, OffsetUnknownError, aiokafka's ProducerFenced (another owner took over) or
+        another KafkaError, after which the writer refuses every further commit; WriterUnusableError.
+        """
+        producer = self._opened()
+        batches = self._batches(producer, records)
+        return self._commit(producer, batches, dict(offsets), group_id, last)
+
+    async def close(self) -> None:
+        """Wait for a commit under way, abort an open transaction, disconnect; may be called again."""
+        async with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._producer is None:
+                return
+            if self._aborts_on_close:
+                # An abort that fails leaves what a crash leaves: the next owner, or the broker in time,
+                # aborts.
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(self._delivery_timeout_seconds):
+                        await self._producer.abort_transaction()
+            await _stop(self._producer, self._delivery_timeout_seconds)
+
+    async def _commit(
+        self,
+        producer: AIOKafkaProducer,
+        batches: _Batches,
+        offsets: dict[TopicPartition, int],
+        group_id: str,
+        last: Callable[[Mapping[TopicPartition, int]], Sequence[OutgoingRecord]],
+    ) -> Committed:
+        async with self._lock:
+            self._opened()
+            if not batches and not offsets:
+                batches = self._batches(producer, last({}))
+                if not batches:
+                    return Committed({})
+                last = _nothing
+            await self._check_partitions(batches)
+            try:
+                async with asyncio.timeout(self._delivery_timeout_seconds):
+                    return await self._transaction(producer, batches, offsets, group_id, last)
+            except BaseException as error:
+                self._failure = error
+                if isinstance(error, TimeoutError):
+                    raise DeliveryTimeoutError(
+                        f"committing as {self.transactional_id}: {self._timeout_text}"
+                    ) from error
+                raise
+
+    async def _transaction(
+        self,
+        producer: AIOKafkaProducer,
+        batches: _Batches,
+        offsets: dict[TopicPartition, int],
+        group_id: str,
+        last: Callable[[Mapping[TopicPartition, int]], Sequence[OutgoingRecord]],
+    ) -> Committed:
+        self._on_step(Step.CHECKED)
+        await producer.begin_transaction()
+        self._aborts_on_close = True
+        self._on_step(Step.BEGUN)
+        next_offsets = await self._write(producer, batches)
+        self._on_step(Step.RECORDS_WRITTEN)
+        closing = self._batches(producer, last(dict(next_offsets)))
+        if closing:
+            await self._check_partitions(closing)
+            next_offsets |= await self._write(producer, closing)
+        self._on_step(Step.LAST_WRITTEN)
+        if offsets:
+            await producer.send_offsets_to_transaction(offsets, group_id)
+        self._on_step(Step.OFFSETS_SENT)
+        self._aborts_on_close = False
+        await producer.commit_transaction()
+        self._on_step(Step.COMMITTED)
+        return Committed(next_offsets)
+
+    async def _write(self, producer: AIOKafkaProducer, batches: _Batches) -> dict[TopicPartition, int]:
+        """Send the batches and wait until each is acknowledged; the next offset of every partition."""
+        sent: list[tuple[TopicPartition, int, asyncio.Future[Any]]] = []
+        for target, builders in batches.items():
+            for builder in builders:
+                delivery = await producer.send_batch(builder, target.topic, partition=target.partition)
+                sent.append((target, builder.record_count(), delivery))
+        results = await asyncio.gather(*(delivery for _, _, delivery in sent), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            # Fencing explains the other failures of the same transaction, not the other way round.
+            raise next((failure for failure in failures if isinstance(failure, ProducerFenced)), failures[0])
+        next_offsets: dict[TopicPartition, int] = {}
+        for (target, count, _), result in zip(sent, results, strict=True):
+            if not isinstance(result, RecordMetadata) or result.offset < 0:
+                raise OffsetUnknownError(f"the broker did not say where it wrote a batch of {target.topic}")
+            next_offsets[target] = result.offset + count
+        return next_offsets
+
+    def _batches(self, producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> _Batches:
+        limit = self._settings.max_record_bytes
+        batches: _Batches = {}
+        for record in records:
+            size = record_size(record)
+            if size > limit:
+                raise RecordTooLargeError(record.topic, record.partition, size, limit)
+            builders = batches.setdefault(TopicPartition(record.topic, record.partition), [])
+            if not builders or not _append(builders[-1], record):
+                builders.append(producer.create_batch())
+                if not _append(builders[-1], record):
+                    raise RecordTooLargeError(record.topic, record.partition, size, limit)
+        for builders in batches.values():
+            # An open batch could still be added to by aiokafka's own `send`.
+            builders[-1].close()
+        return batches
+
+    async def _check_partitions(self, batches: _Batches) -> None:
+        for target in batches:
+            partitions = await self.partition_count(target.topic)
+            if not 0 <= target.partition < partitions:
+                raise UnknownPartitionError(target.topic, target.partition, partitions)
+
+    def _opened(self) -> AIOKafkaProducer:
+        if self._producer is None or self._closed:
+            raise WriterUnusableError(f"the writer of {self.transactional_id} is not open")
+        if self._failure is not None:
+            raise WriterUnusableError(f"the writer of {self.transactional_id} has failed before") from self._failure
+        return self._producer
+
+    @property
+    def _delivery_timeout_seconds(self) -> float:
+        return self._settings.delivery_timeout_ms / 1000
+
+    @property
+    def _timeout_text(self) -> str:
+        return f"not done within delivery_timeout_ms = {self._settings.delivery_timeout_ms}"
+
+
+def record_size(record: OutgoingRecord) -> int:
+    """An upper bound, in bytes, of the uncompressed batch that holds only this record."""
+    return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers)))
+
+
+def _append(builder: BatchBuilder, record: OutgoingRecord) -> bool:
+    # aiokafka takes exactly an int, not a subclass such as Timestamp.
+    timestamp = None if record.timestamp is None else int(record.timestamp)
+    added = builder.append(timestamp=timestamp, key=record.key, value=record.value, headers=list(record.headers))
+    return added is not None
+
+
+def _nothing(next_offsets: Mapping[TopicPartition, int]) -> Sequence[OutgoingRecord]:
+    del next_offsets
+    return ()
+
+
+async def _stop(producer: AIOKafkaProducer, timeout_seconds: float) -> None:
+    """Stop the producer within a bounded time.
+
+    `AIOKafkaProducer.stop` waits for every batch it still holds, for ever if the broker is gone (idempotent
+    batches do not expire). `_sender` is private to aiokafka: there is no public way to give these batches
+    up.
+    """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await producer.stop()
+    except TimeoutError:
+        sender_task = producer._sender.sender_task  # noqa: SLF001
+        if sender_task is not None:
+            sender_task.cancel()
+        await producer.client.close()
