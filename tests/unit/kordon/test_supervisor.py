@@ -32,9 +32,7 @@ def test_a_child_that_crashes_is_started_again_until_it_ends_well(tmp_path: Path
     restarts = Restarts()
     runs = tmp_path / "runs"
 
-    status = Supervisor(
-        shell(CRASH_UNTIL, str(runs), "4"), "worker", backoff=AT_ONCE, on_restart=restarts
-    ).run()
+    status = Supervisor(shell(CRASH_UNTIL, str(runs), "4"), "worker", backoff=AT_ONCE, on_restart=restarts).run()
 
     assert status == 0
     assert runs.read_text().split() == ["run"] * 4
@@ -49,9 +47,7 @@ def test_a_killed_child_is_reported_by_its_signal(tmp_path: Path) -> None:
     restarts = Restarts()
     script = 'echo run >>"$1"; [ "$(wc -l <"$1")" -ge 2 ] || kill -KILL $$'
 
-    status = Supervisor(
-        shell(script, str(tmp_path / "runs")), "worker", backoff=AT_ONCE, on_restart=restarts
-    ).run()
+    status = Supervisor(shell(script, str(tmp_path / "runs")), "worker", backoff=AT_ONCE, on_restart=restarts).run()
 
     assert status == 0
     assert [each.reason for each in restarts] == ["killed by SIGKILL"]
@@ -102,9 +98,7 @@ def test_a_supervision_that_is_cancelled_leaves_no_child(tmp_path: Path) -> None
     pid = tmp_path / "pid"
 
     async def cancelled() -> None:
-        supervision = asyncio.create_task(
-            Supervisor(shell('echo $$ >"$1"; sleep 600', str(pid)), "x").supervise()
-        )
+        supervision = asyncio.create_task(Supervisor(shell('echo $$ >"$1"; sleep 600', str(pid)), "x").supervise())
         await _until(lambda: pid.exists() and pid.read_text().strip() != "")
         supervision.cancel()
         with pytest.raises(asyncio.CancelledError):

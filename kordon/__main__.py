@@ -1,0 +1,16 @@
+"""``python -m kordon`` and the ``kordon`` command."""
+
+from __future__ import annotations
+
+import sys
+
+from kordon.command_line import run
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""``kordon worker``: the Faust worker under a supervisor."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from kordon.services import Service, supervise
+
+LOG_LEVELS = ("debug", "info", "warn", "error", "crit")
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog="""
+\b
+Examples:
+  kordon worker
+  KORDON_WORKER_INSTANCE_ID=worker-2 kordon worker      a second one: it takes half of the co-partitions
+  kordon worker -l debug -- --loop uvloop               what follows -- goes to Faust
+
+Which settings there are: kordon config --section worker. The same worker without a supervisor, as any Faust user
+knows it: faust -A streams.app worker -l info
+""",
+)
+@click.option(
+    "-l", "--log-level", type=click.Choice(LOG_LEVELS), default="info", show_default=True, help="Faust's log level."
+)
+@click.option(
+    "--supervise/--no-supervise", "restart", default=True, help="Restart after a crash, with backoff. Default: yes."
+)
+@click.argument("faust_arguments", nargs=-1, type=click.UNPROCESSED)
+def worker(*, log_level: str, restart: bool, faust_arguments: tuple[str, ...]) -> int:
+    """Score nodes: fold telemetry, observations, commands and decisions into one risk row per node.
+
+    The worker commits rows, transitions and offsets in one Kafka transaction per co-partition. Whatever goes
+    wrong, it crashes and resumes at its own checkpoint; this command restarts it. SIGTERM and Ctrl-C end it.
+    """
+    command = [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", log_level, "--without-web"]
+    return supervise(Service("worker", [*command, *faust_arguments]), restart=restart)

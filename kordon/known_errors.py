@@ -1,0 +1,72 @@
+"""Which exceptions of the libraries below are no fault of Kordon, and what a person can do about each."""
+
+from __future__ import annotations
+
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from kordon.failures import CommandFailed, ExitStatus
+from transport.settings_file import InvalidSettingsError
+
+
+def failure_of(error: BaseException) -> CommandFailed | None:
+    """Return how to tell a person of this error, or None if it is a fault that deserves its traceback."""
+    match error:
+        case InvalidSettingsError():
+            return CommandFailed(
+                ExitStatus.CONFIGURATION,
+                str(error),
+                "`kordon config` prints the settings in force and their sources.",
+            )
+        case (
+            AuthenticationFailedError()
+            | AuthenticationMethodNotSupported()
+            | SaslAuthenticationFailed()
+            | TopicAuthorizationFailedError()
+            | GroupAuthorizationFailedError()
+            | ClusterAuthorizationFailedError()
+        ):
+            return CommandFailed(
+                ExitStatus.UNAVAILABLE,
+                f"Kafka refuses: {_text(error)}",
+                "Check KORDON_KAFKA_SASL_… and the ACLs of this user.",
+            )
+        case UnknownTopicOrPartitionError():
+            return CommandFailed(
+                ExitStatus.UNAVAILABLE,
+                f"Kafka does not have a topic that is needed: {_text(error)}",
+                "Create Kordon's topics with `kordon topics apply`, and check KORDON_KAFKA_PREFIX.",
+            )
+        case KafkaConnectionError() | KafkaTimeoutError() | ConnectionError():
+            return CommandFailed(
+                ExitStatus.UNAVAILABLE,
+                f"Kafka cannot be reached: {_text(error)}",
+                "Is a broker running there? Name it with KORDON_KAFKA_BOOTSTRAP_SERVERS=host:port.",
+            )
+        case KafkaError():
+            return CommandFailed(
+                ExitStatus.UNAVAILABLE,
+                f"Kafka answered with an error: {_text(error)}",
+                "See the broker's log.",
+            )
+        case FileNotFoundError() | PermissionError() | IsADirectoryError():
+            return CommandFailed(
+                ExitStatus.CONFIGURATION,
+                f"{error.filename}: {error.strerror}",
+                "Correct the path or its permissions.",
+            )
+    return None
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
