@@ -24,29 +24,27 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from transport.client import transactional_producer_arguments
+from transport.outgoing import OutgoingRecord, RecordTooLargeError, record_size
+from transport.producer_shutdown import stop_producer
 from transport.settings import KafkaSettings
 
-Headers = tuple[tuple[str, bytes | None], ...]
-
-
-class OutgoingRecord(NamedTuple):
-    """A record to write.
-
-    `topic` is the full name, with prefix; `timestamp` is in ms since the epoch, None for the client's now.
-    A broker refuses timestamps more than an hour ahead of its clock (`message.timestamp.after.max.ms`), and
-    deletes records whose timestamp is past retention: a timestamp taken from an input record may be either.
-    """
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = ()
-    timestamp: int | None = None
+__all__ = [
+    "Committed",
+    "DeliveryTimeoutError",
+    "OffsetUnknownError",
+    "OutgoingRecord",
+    "RecordTooLargeError",
+    "Step",
+    "TransactionalWriter",
+    "UnknownPartitionError",
+    "UnknownTopicError",
+    "WriterError",
+    "WriterUnusableError",
+    "record_size",
+]
 
 
 class Step(IntEnum):
@@ -91,17 +89,6 @@ class WriterError(Exception):
 
     The owner crashes; nothing of the transaction is visible unless said.
     """
-
-
-class RecordTooLargeError(WriterError):
-    """A record is larger than `max_record_bytes`; it should have been cut before.
-
-    Raised before the transaction.
-    """
-
-    def __init__(self, topic: str, partition: int, size: int, limit: int) -> None:
-        super().__init__(f"a record for {topic} [{partition}] takes {size} bytes; the limit is {limit}")
-        self.topic, self.partition, self.size, self.limit = topic, partition, size, limit
 
 
 class UnknownPartitionError(WriterError):
@@ -172,7 +159,7 @@ class TransactionalWriter:
             async with asyncio.timeout(self._delivery_timeout_seconds):
                 await producer.start()
         except BaseException as error:
-            await _stop(producer, self._delivery_timeout_seconds)
+            await stop_producer(producer, self._delivery_timeout_seconds)
             if isinstance(error, TimeoutError):
                 raise DeliveryTimeoutError(f"taking over {self.transactional_id}: {self._timeout_text}") from error
             raise
@@ -227,7 +214,7 @@ class TransactionalWriter:
                 with contextlib.suppress(Exception):
                     async with asyncio.timeout(self._delivery_timeout_seconds):
                         await self._producer.abort_transaction()
-            await _stop(self._producer, self._delivery_timeout_seconds)
+            await stop_producer(self._producer, self._delivery_timeout_seconds)
 
     async def _commit(
         self,
@@ -341,11 +328,6 @@ class TransactionalWriter:
         return f"not done within delivery_timeout_ms = {self._settings.delivery_timeout_ms}"
 
 
-def record_size(record: OutgoingRecord) -> int:
-    """An upper bound, in bytes, of the uncompressed batch that holds only this record."""
-    return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers)))
-
-
 def _append(builder: BatchBuilder, record: OutgoingRecord) -> bool:
     # aiokafka takes exactly an int, not a subclass such as Timestamp.
     timestamp = None if record.timestamp is None else int(record.timestamp)
@@ -356,20 +338,3 @@ def _append(builder: BatchBuilder, record: OutgoingRecord) -> bool:
 def _nothing(next_offsets: Mapping[TopicPartition, int]) -> Sequence[OutgoingRecord]:
     del next_offsets
     return ()
-
-
-async def _stop(producer: AIOKafkaProducer, timeout_seconds: float) -> None:
-    """Stop the producer within a bounded time.
-
-    `AIOKafkaProducer.stop` waits for every batch it still holds, for ever if the broker is gone (idempotent
-    batches do not expire). `_sender` is private to aiokafka: there is no public way to give these batches
-    up.
-    """
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await producer.stop()
-    except TimeoutError:
-        sender_task = producer._sender.sender_task  # noqa: SLF001
-        if sender_task is not None:
-            sender_task.cancel()
-        await producer.client.close()
