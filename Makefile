@@ -1,0 +1,64 @@
+# Every target sets up .venv by itself; nothing needs to be installed first but Python 3.11 to 3.14.
+#
+#   PYTHON=python3.12   which Python makes .venv (else the newest that runs)
+#   BROKER=host:port    make demo: use this Kafka, under a prefix of its own, instead of the embedded broker
+#   KEEP=1              make demo: leave everything running at the end
+#   ARGS='-k fencing'   make test: further arguments for pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-integration check format lock clean
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest $(ARGS)
+PACKAGES := schemas policy transport streams issuer kordon
+export PYTHON VENV
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk '/^#   / { print substr($$0, 2) }' $(MAKEFILE_LIST)
+
+demo: ## Run the whole pipeline on an embedded broker, or on BROKER=host:port
+	@scripts/bootstrap requirements-demo.txt
+	@$(BIN)/kordon demo $(if $(BROKER),--broker $(BROKER)) $(if $(KEEP),--keep)
+
+test: test-unit test-integration ## Unit tests, then integration tests on real brokers
+
+test-unit: ## Unit tests: no network, under a minute
+	@scripts/bootstrap requirements-dev.txt
+	@echo "== unit tests"
+	@$(PYTEST) tests/unit
+
+test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn and Java 17 or later)
+	@scripts/bootstrap requirements-dev.txt
+	@echo "== integration tests"
+	@$(PYTEST) tests/integration
+
+check: ## Format, lint, types, import arrows
+	@scripts/bootstrap requirements-dev.txt
+	@echo "== format (ruff)" && $(BIN)/ruff format --check --quiet $(PACKAGES) tests || { echo "run: make format"; exit 1; }
+	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(PACKAGES) tests
+	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary
+	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
+
+format: ## Format the code and mend what the linter can mend
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/ruff format $(PACKAGES) tests
+	@$(BIN)/ruff check --fix $(PACKAGES) tests
+
+# The files are universal (one for every supported Python and platform), carry hashes and name no index.
+# Without UPGRADE=1 the pins that still fit stay.
+LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-annotate $(if $(UPGRADE),--upgrade)
+lock: ## Pin the requirements anew from pyproject.toml (UPGRADE=1: to the newest)
+	@scripts/bootstrap requirements-dev.txt
+	@test -x .venv-lock/bin/uv || { $(BIN)/python -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet 'uv>=0.9,<1'; }
+	@$(LOCK) pyproject.toml --extra demo --group dev -o requirements-dev.txt >/dev/null
+	@$(LOCK) pyproject.toml --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt >/dev/null
+	@$(LOCK) pyproject.toml -c requirements-dev.txt -o requirements.txt >/dev/null
+	@git diff --stat -- 'requirements*.txt'
+
+clean: ## Remove .venv and what tools left behind
+	@rm -rf .venv .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
