@@ -1,0 +1,17 @@
+"""The worker's log goes through the standard library's, which Faust's ``-l`` and ``-f`` options govern."""
+
+from __future__ import annotations
+
+import structlog
+
+
+def configure_logs() -> None:
+    """Configure structlog for this process, once, by the application's module."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )

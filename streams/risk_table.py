@@ -1,0 +1,85 @@
+"""The risk rows of one co-partition, and which of them the next commit has to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from policy.fleet import Fleet
+from policy.policy_file import Policy
+from schemas.codec import DecodeError, decode, encode
+from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
+from schemas.topics import RISK
+from streams.runtime.errors import NewerStateError, UnreadableStateError
+
+
+class _Versions(msgspec.Struct):
+    """What any version of a row has."""
+
+    schemaVersion: int = 0  # noqa: N815 - the wire's name
+    policyVersion: int = 0  # noqa: N815 - the wire's name
+
+
+_VERSIONS = msgspec.json.Decoder(_Versions)
+
+
+class RiskTable:
+    """Rows by node id.
+
+    ``placed`` holds the keys that are known to belong into this co-partition: those of its rows. Finding a key there
+    is much cheaper than hashing it.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.fleet = Fleet(policy)
+        self.changed: set[str] = set()
+        self.placed: set[bytes] = set()
+
+    def restore(self, key: bytes | None, value: bytes | None) -> None:
+        """Take a row from the changelog; ``None`` as value removes it.
+
+        Raises:
+            NewerStateError: the row is of a newer schema or policy.
+            UnreadableStateError: it is no row.
+        """
+        if key is None:
+            raise UnreadableStateError("a record on the risk topic has no key; nobody but the worker may write there")
+        if value is None:
+            self.placed.discard(key)
+            self.fleet.rows.pop(key.decode(errors="replace"), None)
+            return
+        try:
+            row = decode(RiskRow, value, RISK)
+        except DecodeError as error:
+            _refuse_newer(value, self.fleet.policy)
+            raise UnreadableStateError(
+                f"a row on the risk topic cannot be read, so what it says of its node would be lost: {error}"
+            ) from error
+        if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > self.fleet.policy.version:
+            _refuse_newer(value, self.fleet.policy)
+        self.fleet.rows[row.nodeId] = row
+        self.placed.add(key)
+
+    def take_changes(self) -> Iterable[tuple[bytes, bytes]]:
+        """Return the rows changed since the last call as (key, value), and forget that they changed."""
+        changed, self.changed = self.changed, set()
+        rows = self.fleet.rows
+        return [(node_id.encode(), encode(rows[node_id])) for node_id in changed]
+
+
+def _refuse_newer(value: bytes, policy: Policy) -> None:
+    try:
+        versions = _VERSIONS.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    if versions.schemaVersion > RISK_SCHEMA_VERSION:
+        raise NewerStateError(
+            f"a risk row was written by a newer Kordon (schema {versions.schemaVersion}, this one knows "
+            f"{RISK_SCHEMA_VERSION}); what it says beyond would be lost. Run that version"
+        )
+    if versions.policyVersion > policy.version:
+        raise NewerStateError(
+            f"a risk row was judged under policy version {versions.policyVersion}, this worker has version "
+            f"{policy.version}: its node would be judged by rules that were replaced. Give it the newer policy file"
+        )

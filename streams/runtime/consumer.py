@@ -1,0 +1,247 @@
+"""Reading: polls that become batches, and explicit seeks (names of Faust and aiokafka overridden here: docs/faust.md).
+
+Runs in Faust's consumer thread. Nothing is polled unless the assignment in force was seeked explicitly: aiokafka would
+otherwise read from the group's committed offsets, which may have expired or come from nowhere. Each explicit seek of
+the whole assignment begins a new epoch.
+"""
+
+# ruff: noqa: SLF001 - aiokafka offers no other way; docs/faust.md lists each name, a unit test pins it
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from mode import Service
+
+from streams.runtime.batches import Batch, Record, TopicRange
+from streams.runtime.errors import ConsumerFailedError
+from streams.runtime.topics import require_topics
+from transport.client import consumer_arguments
+
+if TYPE_CHECKING:
+    from streams.runtime.application import CopartitionedApp
+
+_WAIT_FOR_SEEK_SECONDS = 0.02
+_LONGEST_POLL_PAUSE_MS = 1_800_000
+"""Restoring rows may take long, and nothing is polled meanwhile; the member stays in its group by its heartbeats."""
+
+PARTITION_FETCH_BYTES = 1_048_576
+"""Bytes fetched ahead of one partition: with it and the bounded buffers a backlog of any size takes bounded memory."""
+
+
+def _as_parsed(_: TopicPartition, record: Record) -> Record:
+    """Leave a record as aiokafka's parser made it: a ConsumerRecord costs as much as parsing (docs/faust.md)."""
+    return record
+
+
+class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
+    """The consumer thread: builds the consumer, polls whole co-partitions, seeks."""
+
+    app: CopartitionedApp
+
+    _epoch: int = 0
+    _sought_assignment: Any = None
+
+    async def on_start(self) -> None:
+        """Check the topics before anything asks for them: a question about a missing topic may create it."""
+        runtime = self.app.runtime
+        await require_topics(runtime.kafka, runtime.topics)
+        await super().on_start()
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        runtime = self.app.runtime
+        worker = runtime.worker
+        arguments = consumer_arguments(runtime.kafka, group_id=runtime.group_id) | {
+            "group_instance_id": worker.instance_id,
+            "partition_assignment_strategy": [self.app.assignor],
+            "session_timeout_ms": worker.session_timeout_ms,
+            "heartbeat_interval_ms": worker.heartbeat_interval_ms,
+            "rebalance_timeout_ms": worker.rebalance_timeout_ms,
+            "max_poll_interval_ms": _LONGEST_POLL_PAUSE_MS,
+            "max_partition_fetch_bytes": PARTITION_FETCH_BYTES,
+        }
+        self._assignor = self.app.assignor
+        return AIOKafkaConsumer(**arguments)
+
+    async def seek_assignment(self, positions: Mapping[TP, int]) -> int | None:
+        """Seek the whole assignment and begin a new epoch; return it.
+
+        ``None``: a rebalance is under way, so these are not the positions to read from. Another seek follows it.
+
+        Raises:
+            ConsumerFailedError: the positions are not those of the assignment although no rebalance is under way.
+        """
+        epoch: int | None = await self.call_thread(self._seek_assignment, positions)
+        return epoch
+
+    async def _seek_assignment(self, positions: Mapping[TP, int]) -> int | None:
+        consumer = self._ensure_consumer()
+        subscriptions = consumer._subscription
+        if subscriptions.reassignment_in_progress:
+            return None
+        if set(consumer.assignment()) != set(positions):
+            if consumer._coordinator.generation != self.app.consumer_generation_id or self.app.runtime.is_taking_over:
+                return None
+            raise ConsumerFailedError(
+                f"this member owns the positions of {len(positions)} partitions, but was assigned "
+                f"{len(consumer.assignment())}"
+            )
+        for tp, offset in positions.items():
+            consumer.seek(TopicPartition(tp.topic, tp.partition), offset)
+        self._epoch += 1
+        self._sought_assignment = subscriptions.subscription.assignment
+        return self._epoch
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> dict[TP, list[Batch]]:
+        """Return the batches of one poll, each under one of its partitions, after at most ``timeout`` seconds."""
+        deadline = time.monotonic() + (timeout or 0.0)
+        fetcher = consumer._fetcher
+        with fetcher._subscriptions.fetch_context():
+            while True:
+                self._raise_failure(consumer)
+                if not self._may_poll(consumer):
+                    await asyncio.sleep(_WAIT_FOR_SEEK_SECONDS)
+                    return {}
+                batches = self._drain(fetcher, active_partitions)
+                remaining = deadline - time.monotonic()
+                if batches or remaining <= 0:
+                    return batches
+                waiter = fetcher._create_fetch_waiter()
+                done, _ = await asyncio.wait([waiter], timeout=remaining)
+                if not done:
+                    waiter.cancel()
+                    return {}
+                waiter.result()
+
+    def _may_poll(self, consumer: AIOKafkaConsumer) -> bool:
+        subscriptions = consumer._subscription
+        return (
+            self.consumer.flow_active
+            and subscriptions.subscription is not None
+            and subscriptions.subscription.assignment is self._sought_assignment
+            and not subscriptions.reassignment_in_progress
+        )
+
+    def _drain(self, fetcher: Any, active_partitions: set[TP]) -> dict[TP, list[Batch]]:
+        """Take what was fetched, without awaiting: the ranges of one co-partition become one batch."""
+        limit = self.app.runtime.worker.poll_records
+        ranges: dict[int, list[TopicRange]] = {}
+        for tp in list(fetcher._records):
+            if tp not in active_partitions:
+                continue
+            fetched = fetcher._records[tp]
+            if not isinstance(fetched, FetchResult):
+                del fetcher._records[tp]
+                fetcher._notify(fetcher._wait_consume_future)
+                fetched.check_raise()
+                continue
+            state = self._sought_assignment.state_value(tp)
+            first = state.position
+            if fetched.has_more():
+                fetched._partition_records._consumer_record = _as_parsed
+            records = fetched.getall(limit)
+            if not fetched.has_more():
+                del fetcher._records[tp]
+                fetcher._notify(fetcher._wait_consume_future)
+            if state.position != first:
+                topic = self.app.runtime.source_names[tp.topic]
+                ranges.setdefault(tp.partition, []).append(TopicRange(topic, first, state.position, records))
+        runtime = self.app.runtime
+        return {
+            TP(runtime.kafka.topic(found[0].topic), partition): [Batch(partition, self._epoch, tuple(found))]
+            for partition, found in ranges.items()
+        }
+
+    def _raise_failure(self, consumer: AIOKafkaConsumer) -> None:
+        """Raise what aiokafka's background tasks met: Faust's way of polling would never ask them."""
+        if consumer._closed or consumer._fetcher._closed:
+            raise self.consumer.consumer_stopped_errors[0]
+        consumer._coordinator.check_errors()
+        if consumer._fetcher._fetch_task.done():
+            raise ConsumerFailedError("aiokafka's fetching task has ended")
+
+    @Service.task
+    async def _watch(self) -> None:
+        """Look for failures while nothing polls, such as a group that refuses this member."""
+        async for _ in self.itertimer(1.0, name="kordon-watch"):
+            consumer = self._consumer
+            if consumer is None or consumer._fetcher is None or consumer._closed:
+                continue
+            try:
+                self._raise_failure(consumer)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the worker crashes of it
+                self.app.runtime.crash_from_thread(error)
+                return
+
+
+class CopartitionConsumer(driver.Consumer):
+    """The main thread's half of the consumer."""
+
+    app: CopartitionedApp
+    _thread: CopartitionConsumerThread
+
+    def _new_consumer_thread(self) -> CopartitionConsumerThread:
+        return CopartitionConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Seek to where this worker's fold stands, never to the group's committed offsets.
+
+        Folding pauses until the seek has happened, so that the positions cannot move under it.
+        """
+        copartitions = self.app.runtime.copartitions
+        copartitions.end_epoch()
+        positions = copartitions.positions()
+        epoch = await self._thread.seek_assignment(positions)
+        if epoch is not None:
+            # Faust drops what lies below its own read offset.
+            self._read_offset.update(positions)
+            copartitions.begin_epoch(epoch)
+
+    def read_mark(self, tp: TP) -> tuple[int, int] | None:
+        """Return (wall clock in ms, high watermark) of the last fetch response for an assigned partition."""
+        consumer = self._thread._ensure_consumer()
+        subscription = consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return None
+        state = subscription.assignment.state_value(tp)
+        if state is None or state.timestamp is None:
+            return None
+        # The time first: paired with a later high watermark it errs on the side of more lag.
+        at = state.timestamp
+        return at, state.highwater
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            record.ranges[0].first,
+            time.time(),
+            0,
+            None,
+            None,
+            record,
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+
+class CopartitionTransport(driver.Transport):
+    """Faust's aiokafka transport with this consumer."""
+
+    Consumer: ClassVar[type[CopartitionConsumer]] = CopartitionConsumer

@@ -1,0 +1,241 @@
+"""One co-partition in this worker's hands: its rows, where its fold stands, and the commits that make both durable.
+
+Folding (synchronous) and committing (asynchronous) take turns on one event loop. What a commit writes is a snapshot:
+rows as bytes, outputs, offsets and batches are taken in one go without awaiting, so they belong together whatever is
+folded while the transaction is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from aiokafka import TopicPartition
+
+from schemas.codec import encode
+from schemas.progress import PROGRESS_SCHEMA_VERSION, StreamsProgress
+from schemas.progress import Batch as FoldedBatch
+from schemas.timestamp import Timestamp
+from streams.runtime.batches import Batch
+from streams.runtime.errors import BrokenChainError, BrokenFoldError
+from streams.runtime.lag import Lag
+from transport.outgoing import OutgoingRecord
+from transport.writer import TransactionalWriter
+
+
+class Table(Protocol):
+    """What the application keeps of a co-partition; its changelog topic is its public view."""
+
+    def restore(self, key: bytes | None, value: bytes | None) -> None:
+        """Take a row from the changelog; ``None`` as value removes it. Raises RefusedError."""
+
+    def take_changes(self) -> Iterable[tuple[bytes, bytes | None]]:
+        """Return the rows changed since the last call as (key, value), and forget that they changed."""
+
+
+TableT = TypeVar("TableT", bound=Table)
+
+
+class Commitment(Protocol):
+    """What every commit of this worker has in common; see :class:`streams.runtime.runtime.Runtime`."""
+
+    @property
+    def group_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def changelog(self) -> str: ...  # noqa: D102
+
+    @property
+    def progress_topic(self) -> str: ...  # noqa: D102
+
+    @property
+    def policy_version(self) -> int: ...  # noqa: D102
+
+    def source(self, topic: str) -> str: ...  # noqa: D102
+
+
+class Copartition(Generic[TableT]):
+    """A co-partition that this worker owns, from take-over to loss.
+
+    ``positions`` is the next offset to fold of every source topic (without prefix). ``outputs`` collects what the fold
+    writes beside rows; records for any topic and partition are allowed.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        partition_count: int,
+        table: TableT,
+        positions: Mapping[str, int],
+        risk_end: int,
+        lag: Lag,
+        writer: TransactionalWriter,
+        commitment: Commitment,
+    ) -> None:
+        self.partition = partition
+        self.partition_count = partition_count
+        self.table = table
+        self.positions = dict(positions)
+        self.outputs: list[OutgoingRecord] = []
+        self.lag = lag
+        self.uncommitted = 0
+        self._risk_end = risk_end
+        self._writer = writer
+        self._commitment = commitment
+        self._batches: list[FoldedBatch] = []
+        self._committed_positions = dict(positions)
+        self._committed_at = 0.0
+        self._broken = False
+        self._suspended = False
+        self._committing = asyncio.Lock()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._ticker: asyncio.Task[None] | None = None
+
+    def fold(self, batch: Batch, function: Callable[[Copartition[TableT], Batch], None]) -> None:
+        """Fold a batch whole, or break this co-partition.
+
+        Raises:
+            BrokenChainError: the batch does not begin where the fold stands.
+            BrokenFoldError: ``function`` raised.
+        """
+        self._refuse_if_broken()
+        self._broken = True
+        self._check_chain(batch)
+        try:
+            function(self, batch)
+        except Exception as error:
+            raise BrokenFoldError(f"co-partition {self.partition}: a batch could not be folded: {error!r}") from error
+        folded: FoldedBatch = {}
+        for found in batch.ranges:
+            self.positions[found.topic] = found.stop
+            if found.records:
+                folded[found.topic] = (found.first, found.stop)
+                self.uncommitted += len(found.records)
+                self.lag.folded(found.topic, found.records[-1].timestamp)
+        if folded:
+            self._batches.append(folded)
+        self._broken = False
+
+    def _check_chain(self, batch: Batch) -> None:
+        for found in batch.ranges:
+            expected = self.positions[found.topic]
+            if found.first != expected or found.stop < found.first:
+                raise BrokenChainError(
+                    f"{found.topic} [{self.partition}]: the fold stands at {expected}, but a batch came that holds "
+                    f"[{found.first}, {found.stop})"
+                )
+            records = found.records
+            if records and not found.first <= records[0].offset <= records[-1].offset < found.stop:
+                raise BrokenChainError(
+                    f"{found.topic} [{self.partition}]: a batch of [{found.first}, {found.stop}) came with the records "
+                    f"{records[0].offset} to {records[-1].offset}"
+                )
+
+    async def room(self, most: int) -> None:
+        """Wait until at most ``most`` records are folded but not committed."""
+        while self.uncommitted > most:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    def suspend(self) -> None:
+        """Let nothing be committed on the interval until :meth:`resume`.
+
+        Between two assignments somebody else may become the owner, who would fence a commit of ours.
+        """
+        self._suspended = True
+
+    def resume(self) -> None:
+        """Commit on the interval again."""
+        self._suspended = False
+
+    def start(self, commit_interval: float, progress_interval: float) -> asyncio.Task[None]:
+        """Begin to commit: what there is every ``commit_interval`` s, progress at least every ``progress_interval`` s.
+
+        The returned task ends when a commit fails, with its exception, or when it is cancelled by :meth:`close`.
+        """
+        self._ticker = asyncio.create_task(
+            self._keep_committing(commit_interval, progress_interval), name=f"commits of co-partition {self.partition}"
+        )
+        return self._ticker
+
+    async def _keep_committing(self, commit_interval: float, progress_interval: float) -> None:
+        while True:
+            await asyncio.sleep(commit_interval)
+            async with self._committing:
+                due = self._has_news() or time.monotonic() - self._committed_at >= progress_interval
+                if due and not self._suspended:
+                    await self._commit()
+
+    def _has_news(self) -> bool:
+        return bool(self._batches or self.outputs)
+
+    async def commit_pending(self) -> None:
+        """Commit what was folded, suspended or not, after the commit under way; without news do nothing."""
+        async with self._committing:
+            if self._has_news():
+                await self._commit()
+
+    async def close(self) -> None:
+        """Give up the writer after the commit under way; nothing more is committed."""
+        async with self._committing:
+            self._broken = True
+            if self._ticker is not None:
+                # It sleeps or waits for the lock: a commit is never cancelled half-way.
+                self._ticker.cancel()
+        await self._writer.close()
+
+    async def _commit(self) -> None:
+        """Write one transaction: rows, outputs, progress, offsets. Raises what the writer raises."""
+        self._refuse_if_broken()
+        partition, commitment = self.partition, self._commitment
+        # The snapshot begins: nothing is awaited until `commit` has taken copies.
+        rows = [OutgoingRecord(commitment.changelog, partition, key, value) for key, value in self.table.take_changes()]
+        positions = dict(self.positions)
+        moved = {
+            TopicPartition(commitment.source(topic), partition): position
+            for topic, position in positions.items()
+            if position != self._committed_positions.get(topic)
+        }
+        batches, outputs = tuple(self._batches), self.outputs
+        lag_millis = self.lag.millis(positions)
+        commit = self._writer.commit(
+            rows + outputs,
+            moved,
+            commitment.group_id,
+            lambda ends: self._progress(ends, positions, batches, lag_millis),
+        )
+        self._batches, self.outputs, self.uncommitted = [], [], 0
+        self._has_room.set()
+        # The snapshot ends.
+        await commit
+        self._committed_positions = positions
+        self._committed_at = time.monotonic()
+
+    def _progress(
+        self,
+        ends: Mapping[TopicPartition, int],
+        positions: dict[str, int],
+        batches: tuple[FoldedBatch, ...],
+        lag_millis: int,
+    ) -> Sequence[OutgoingRecord]:
+        commitment = self._commitment
+        self._risk_end = ends.get(TopicPartition(commitment.changelog, self.partition), self._risk_end)
+        progress = StreamsProgress(
+            schemaVersion=PROGRESS_SCHEMA_VERSION,
+            partition=self.partition,
+            at=Timestamp(time.time_ns() // 1_000_000),
+            offsets=positions,
+            partitionCount=self.partition_count,
+            batches=batches,
+            riskEnd=self._risk_end,
+            lagMillis=lag_millis,
+            policyVersion=commitment.policy_version,
+        )
+        return (OutgoingRecord(commitment.progress_topic, self.partition, None, encode(progress)),)
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken:
+            raise BrokenFoldError(f"co-partition {self.partition} holds a half-folded batch")

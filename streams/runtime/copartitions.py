@@ -1,0 +1,196 @@
+"""The co-partitions of this worker through rebalances: who owns what, in which epoch, and what happens when it ends.
+
+Faust calls in this order, on its main loop::
+
+    signal                   method
+    on_partitions_revoked    revoke      end the epoch; stop a take-over under way; commit what is pending; suspend:
+                                         until the next assignment somebody else may become the owner
+    on_partitions_assigned   assign      only whole co-partitions, or crash; keep those that this member had in the
+                                         generation before, close the others
+    on_rebalance_complete    complete    take over what is missing. Faust awaits this outside the group's rebalance, so
+                                         a long restore holds up nobody else
+    (Consumer.perform_seek)  positions   seek everything explicitly: a new epoch begins
+    on_before_shutdown       shut_down   commit what is pending, close
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from faust.types import TP
+
+from streams.runtime.batches import Batch
+from streams.runtime.copartition import Copartition, Table
+from streams.runtime.errors import SplitCopartitionError
+from streams.runtime.takeover import take_over
+from streams.runtime.topics import require_topics
+
+if TYPE_CHECKING:
+    from streams.runtime.runtime import Runtime
+
+_log = structlog.get_logger("kordon.streams")
+
+FoldFunction = Callable[[Copartition[Any], Batch], None]
+
+
+class Copartitions:
+    """What this worker owns. ``generation`` is the group's, as of the last assignment."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._owned: dict[int, Copartition[Table]] = {}
+        self._assigned: frozenset[int] = frozenset()
+        self._generation = -1
+        self._epoch: int | None = None
+        self._taking_over: asyncio.Task[None] | None = None
+
+    @property
+    def is_taking_over(self) -> bool:
+        """Whether some assigned co-partition is not owned yet."""
+        return not self._assigned <= self._owned.keys()
+
+    async def fold(self, batch: Batch, function: FoldFunction) -> None:
+        """Fold a batch of the current epoch with ``function``; drop one of an earlier epoch, which is read again.
+
+        Waits while too much is folded ahead of the last commit. ``function`` must not await and must not keep anything
+        if it raises.
+
+        Raises:
+            BrokenChainError, BrokenFoldError: the worker must crash.
+        """
+        copartition = self._current(batch)
+        if copartition is None:
+            return
+        await copartition.room(self._runtime.worker.uncommitted_records)
+        # Waiting may have outlived the epoch.
+        if self._current(batch) is copartition:
+            copartition.fold(batch, function)
+        # Reading from a full buffer never waits, and commits have to get their turn.
+        await asyncio.sleep(0)
+
+    def _current(self, batch: Batch) -> Copartition[Table] | None:
+        return self._owned.get(batch.partition) if batch.epoch == self._epoch else None
+
+    def positions(self) -> dict[TP, int]:
+        """Return where the fold of everything owned stands, by full topic name."""
+        return {
+            TP(self._runtime.source(topic), partition): offset
+            for partition, copartition in self._owned.items()
+            for topic, offset in copartition.positions.items()
+        }
+
+    def end_epoch(self) -> None:
+        """Fold nothing that was read until now."""
+        self._epoch = None
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Fold what is read from now on: every owned partition was sought explicitly."""
+        self._epoch = epoch
+
+    async def revoke(self) -> None:
+        """End what the last assignment allowed; Faust revokes all partitions at every rebalance."""
+        self.end_epoch()
+        await self._stop_taking_over()
+        for copartition in self._owned.values():
+            copartition.suspend()
+        async with asyncio.TaskGroup() as commits:
+            for copartition in self._owned.values():
+                commits.create_task(copartition.commit_pending())
+
+    async def assign(self, assigned: Iterable[TP]) -> None:
+        """Keep what this member had in the generation before, give the rest up.
+
+        Raises:
+            SplitCopartitionError: the assignment does not consist of whole co-partitions.
+        """
+        runtime = self._runtime
+        self._assigned = frozenset(whole_copartitions(assigned, runtime.source_names))
+        generation = runtime.generation()
+        # A skipped generation is one in which somebody else may have been the owner.
+        kept = self._assigned if generation == self._generation + 1 else frozenset[int]()
+        self._generation = generation
+        for partition in self._owned.keys() - kept:
+            await self._owned.pop(partition).close()
+            _log.info("copartition.given_up", partition=partition)
+        for copartition in self._owned.values():
+            copartition.resume()
+
+    async def complete(self) -> None:
+        """Take over what is assigned and not owned; returns early if a newer rebalance begins meanwhile.
+
+        Raises as :func:`~streams.runtime.takeover.take_over`.
+        """
+        await self._stop_taking_over()
+        self._taking_over = asyncio.create_task(self._take_missing(), name="taking over")
+        # A newer rebalance cancels the take-over, and then sends this signal again.
+        await asyncio.wait({self._taking_over})
+        if not self._taking_over.cancelled():
+            self._taking_over.result()
+
+    async def _take_missing(self) -> None:
+        missing = sorted(self._assigned - self._owned.keys())
+        if not missing:
+            return
+        runtime = self._runtime
+        count = await require_topics(runtime.kafka, runtime.topics)
+        limit = asyncio.Semaphore(runtime.worker.restoring_copartitions)
+
+        async def take(partition: int) -> None:
+            async with limit:
+                copartition = await take_over(runtime, partition, count)
+            self._owned[partition] = copartition
+            runtime.guard(
+                copartition.start(runtime.worker.commit_interval_ms / 1000, runtime.worker.progress_interval_ms / 1000)
+            )
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for partition in missing:
+                    tasks.create_task(take(partition))
+        except BaseExceptionGroup as group:
+            # One name says more than a group; the others failed of the same or were cancelled.
+            raise group.exceptions[0] from group
+
+    async def _stop_taking_over(self) -> None:
+        if self._taking_over is not None and not self._taking_over.done():
+            self._taking_over.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._taking_over
+
+    async def shut_down(self) -> None:
+        """Commit what is pending, unless this is a crash, and let go of everything."""
+        self.end_epoch()
+        await self._stop_taking_over()
+        owned, self._owned, self._assigned = self._owned, {}, frozenset()
+        try:
+            if not self._runtime.crashed:
+                async with asyncio.TaskGroup() as commits:
+                    for copartition in owned.values():
+                        copartition.suspend()
+                        commits.create_task(copartition.commit_pending())
+        finally:
+            await asyncio.gather(*(copartition.close() for copartition in owned.values()), return_exceptions=True)
+
+
+def whole_copartitions(assigned: Iterable[TP], sources: Iterable[str]) -> set[int]:
+    """Return the co-partitions of an assignment.
+
+    Raises:
+        SplitCopartitionError: of some co-partition not all source topics are assigned.
+    """
+    topics: dict[int, set[str]] = {}
+    for tp in assigned:
+        topics.setdefault(tp.partition, set()).add(tp.topic)
+    wanted = set(sources)
+    for partition, found in sorted(topics.items()):
+        if found != wanted:
+            raise SplitCopartitionError(
+                f"of co-partition {partition} this member was assigned {', '.join(sorted(found))} but not "
+                f"{', '.join(sorted(wanted - found)) or 'only those'}. All members must run this version with the "
+                "assignor kordon-copartition, and all source topics must have the same partition count"
+            )
+    return set(topics)

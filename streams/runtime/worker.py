@@ -1,0 +1,62 @@
+"""The process's end: a crash always ends it, in bounded time, with a status that says whether a restart helps."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import faust
+
+from streams.runtime.errors import RefusedError
+
+if TYPE_CHECKING:
+    from streams.runtime.application import CopartitionedApp
+
+EX_CONFIG = 78
+"""Of sysexits.h: a person has to decide first. A supervisor does not restart after it."""
+
+EX_CRASH = 70
+"""Of sysexits.h (EX_SOFTWARE): a crash; a restart resumes at the checkpoint."""
+
+
+class CopartitionWorker(faust.Worker):
+    """Faust's worker."""
+
+    app: CopartitionedApp
+
+    def __init__(self, app: Any, *args: Any, **kwargs: Any) -> None:
+        # `faust worker` switches the web server on; it is not started here, so the banner should not show it.
+        app.conf.web_enabled = False
+        super().__init__(app, *args, **kwargs)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Note the crash (mode calls this on every service) and bound the time its orderly end may take."""
+        if not self._crashed.is_set():
+            self.app.runtime.crashed = True
+            seconds = self.app.runtime.worker.shutdown_timeout_ms / 1000
+            deadline = threading.Timer(seconds, _end, (_status(reason),))
+            deadline.daemon = True
+            deadline.start()
+        super()._crash(reason)
+
+    def execute_from_commandline(self) -> NoReturn:
+        """Run until the end and exit the process."""
+        try:
+            super().execute_from_commandline()
+        except SystemExit as end:
+            if self.crash_reason is not None:
+                sys.stderr.write(f"{type(self.crash_reason).__name__}: {self.crash_reason}\n")
+                raise SystemExit(_status(self.crash_reason)) from end
+            raise
+
+
+def _status(reason: BaseException) -> int:
+    return EX_CONFIG if isinstance(reason, RefusedError) else EX_CRASH
+
+
+def _end(status: int) -> None:
+    sys.stderr.write("the worker did not end in time after its crash\n")
+    sys.stderr.flush()
+    os._exit(status)
