@@ -146,7 +146,7 @@ class Supervisor:
             *self.command,
             env=None if self.environment is None else dict(self.environment),
             process_group=0,
-            preexec_fn=_end_with_parent(os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent(os.getpid()),
         )
         ended = asyncio.ensure_future(child.wait())
         asked = asyncio.ensure_future(signals.get())
@@ -182,8 +182,13 @@ async def _signal_within(signals: asyncio.Queue[signal.Signals], seconds: float)
         return None
 
 
-def _end_with_parent(parent: int) -> Callable[[], None]:
-    """Return what the child does before exec: ask for SIGTERM when ``parent`` is gone (prctl(2))."""
+def end_with_parent(parent: int) -> Callable[[], None] | None:
+    """Return what a child does before exec: ask for SIGTERM when process ``parent`` is gone.
+
+    None where the system has no such request (prctl(2) is Linux's).
+    """
+    if sys.platform != "linux":
+        return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def arrange() -> None:

@@ -1,0 +1,150 @@
+"""Request and reply over Kafka, from the asking side (design.md section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from schemas.topics import REPLIES, REQUESTS
+from transport.client import consumer_arguments, producer_arguments
+from transport.partitioner import partition_of
+from transport.producer_shutdown import stop_producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transport.settings import KafkaSettings
+
+Answer = TypeVar("Answer")
+
+CORRELATION_ID: Final = "kafka_correlationId"
+REPLY_TOPIC: Final = "kafka_replyTopic"
+REPLY_PARTITION: Final = "kafka_replyPartition"
+"""Header names as Spring's ReplyingKafkaTemplate sends them."""
+
+_POLL_MS: Final = 200
+_STOP_SECONDS: Final = 5.0
+
+
+class UnusableReplyError(Exception):
+    """A reply that claims to answer the request and must not be believed; the text says why."""
+
+
+class NoReplyError(Exception):
+    """Nothing that can be believed answered in time.
+
+    ``unusable`` says, for each reply that was refused, why.
+    """
+
+    def __init__(self, attempts: int, timeout_seconds: float, unusable: list[str]) -> None:
+        refused = f"; refused replies: {'; '.join(unusable)}" if unusable else ""
+        super().__init__(f"no reply to {attempts} attempts of {timeout_seconds:g} s each{refused}")
+        self.unusable = unusable
+
+
+class ReplyChannel:
+    """Sends requests with one key and hears their replies; an asynchronous context manager.
+
+    Replies are asked for in the one partition of the reply topic where this key belongs, and read from its end as of
+    the moment before the request is sent, so nothing is missed and nothing old is read. One request is under way at a
+    time; calls wait for each other.
+    """
+
+    def __init__(self, settings: KafkaSettings, key: bytes) -> None:
+        self._settings = settings
+        self._key = key
+        self._asking = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+        self._replies = TopicPartition(settings.topic(REPLIES), 0)
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            UnknownTopicOrPartitionError: the reply topic does not exist.
+            KafkaError: no broker can be reached.
+        """
+        self._producer = AIOKafkaProducer(**producer_arguments(self._settings))
+        self._consumer = AIOKafkaConsumer(**consumer_arguments(self._settings))
+        try:
+            await self._producer.start()
+            partitions = await self._producer.partitions_for(self._replies.topic)
+            if not partitions:
+                raise UnknownTopicOrPartitionError(self._replies.topic)
+            self._replies = TopicPartition(self._replies.topic, partition_of(self._key, len(partitions)))
+            await self._consumer.start()
+            self._consumer.assign([self._replies])
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+        if self._producer is not None:
+            await stop_producer(self._producer, _STOP_SECONDS)
+
+    async def ask(
+        self, value: bytes, judge: Callable[[bytes], Answer], *, timeout_seconds: float, attempts: int
+    ) -> Answer:
+        """Send a request and return what ``judge`` makes of its reply.
+
+        A reply is one that carries this request's correlation id. ``judge`` raises :class:`UnusableReplyError` for one
+        that must not be believed; then the waiting goes on, as anyone who may write to the topic could have sent it.
+        When ``timeout_seconds`` have passed the same bytes are sent again, up to ``attempts`` (>= 1) times in all:
+        the issuer answers the same request with the same capsule.
+
+        Raises:
+            NoReplyError: no reply could be believed.
+            KafkaError: the broker cannot be reached.
+        """
+        async with self._asking:
+            correlation_id = secrets.token_bytes(16)
+            await self._seek_to_end()
+            unusable: list[str] = []
+            for _attempt in range(attempts):
+                await self._send(value, correlation_id)
+                deadline = time.monotonic() + timeout_seconds
+                while time.monotonic() < deadline:
+                    for reply in await self._replies_to(correlation_id):
+                        try:
+                            return judge(reply)
+                        except UnusableReplyError as error:
+                            unusable.append(str(error))
+            raise NoReplyError(attempts, timeout_seconds, unusable)
+
+    async def _send(self, value: bytes, correlation_id: bytes) -> None:
+        assert self._producer is not None, "a channel is used inside `async with`"
+        await self._producer.send_and_wait(
+            self._settings.topic(REQUESTS),
+            key=self._key,
+            value=value,
+            headers=[
+                (CORRELATION_ID, correlation_id),
+                (REPLY_TOPIC, self._replies.topic.encode()),
+                (REPLY_PARTITION, self._replies.partition.to_bytes(4, "big")),
+            ],
+        )
+
+    async def _seek_to_end(self) -> None:
+        assert self._consumer is not None, "a channel is used inside `async with`"
+        ends = await self._consumer.end_offsets([self._replies])
+        self._consumer.seek(self._replies, ends[self._replies])
+
+    async def _replies_to(self, correlation_id: bytes) -> list[bytes]:
+        assert self._consumer is not None
+        batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+        return [
+            record.value
+            for records in batches.values()
+            for record in records
+            if record.value is not None and (CORRELATION_ID, correlation_id) in record.headers
+        ]
