@@ -1,0 +1,316 @@
+"""Reading partitions as state: to the high watermark once, or followed for as long as a service lives.
+
+A reader is caught up with an offset when its position has reached it. Seeing a record is no measure of
+that: aborted records and transaction markers have offsets and are never delivered, so the last record may
+be well before the end.
+
+Records are handed over in batches, as they were fetched, because a restore reads hundreds of thousands of
+rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from types import TracebackType
+from typing import NoReturn, Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from transport.client import consumer_arguments
+from transport.settings import KafkaSettings
+from transport.watermarks import Watermarks, high_watermark
+
+__all__ = [
+    "NotCaughtUpError",
+    "OnBatch",
+    "View",
+    "ViewFailedError",
+    "high_watermark",
+    "last_record",
+    "read_to_high_watermark",
+]
+
+OnBatch = Callable[[TopicPartition, Sequence[ConsumerRecord]], None]
+"""Called with at least one record of one partition, in the order of offsets, each once. It must not block
+for long."""
+
+MAX_BATCH_RECORDS = 10_000
+"""Records handed over at once, at most; between two batches the event loop gets its turn."""
+
+POLL_MS = 100
+"""How long a poll waits for records: an advance that brings none (an aborted transaction) is noticed that
+late."""
+
+
+class NotCaughtUpError(Exception):
+    """A reader did not reach an offset in time.
+
+    An open transaction in front, which holds back what comes after it, leads to this as well as a broker
+    that does not answer. `behind` maps each partition that is short to its position and the offset it
+    should have reached.
+    """
+
+    def __init__(self, behind: Mapping[TopicPartition, tuple[int, int]], timeout_seconds: float) -> None:
+        positions = ", ".join(
+            f"{partition.topic} [{partition.partition}] at {position} of {offset}"
+            for partition, (position, offset) in sorted(behind.items())
+        )
+        super().__init__(f"not caught up within {timeout_seconds:g} s: {positions}")
+        self.behind = dict(behind)
+
+
+class ViewFailedError(Exception):
+    """A followed view has stopped; its cause says why.
+
+    The state it fed is not fresh and its owner must not go on.
+    """
+
+
+async def read_to_high_watermark(
+    settings: KafkaSettings,
+    partitions: Collection[TopicPartition],
+    on_batch: OnBatch,
+    *,
+    start: Mapping[TopicPartition, int] | None = None,
+    timeout_seconds: float,
+) -> Mapping[TopicPartition, int]:
+    """Read committed records up to the high watermark as of this call.
+
+    It begins at `start`, where absent at the first record kept. Returns the position reached in each partition, which is at or above that high watermark. Fence the
+    writers of the partitions before: then there is nothing that could still be committed below it.
+
+    Raises NotCaughtUpError; aiokafka's OffsetOutOfRangeError if a `start` is no longer kept, or another
+    KafkaError; what `on_batch` raises.
+    """
+    async with _reader(settings, partitions, start) as reader:
+        async with Watermarks(settings) as watermarks:
+            goals = await watermarks.high(partitions)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while _behind(reader.positions, goals):
+                    await reader.poll(on_batch)
+        except TimeoutError:
+            raise NotCaughtUpError(_behind(reader.positions, goals), timeout_seconds) from None
+        return dict(reader.positions)
+
+
+async def last_record(
+    settings: KafkaSettings, partition: TopicPartition, *, timeout_seconds: float, first_look: int = 256
+) -> ConsumerRecord | None:
+    """The last committed record below the high watermark, None if the partition holds none.
+
+    It looks `first_look` offsets back from the end and, as long as it finds only markers and aborted
+    records, eight times as far again: a checkpoint topic holds a month of records, of which only the last
+    counts.
+
+    Raises as `read_to_high_watermark`; `timeout_seconds` bounds each look.
+    """
+    async with Watermarks(settings) as watermarks:
+        low = (await watermarks.low([partition]))[partition]
+        high = (await watermarks.high([partition]))[partition]
+    found: list[ConsumerRecord] = []
+
+    def keep_last(_: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        found[:] = records[-1:]
+
+    distance = first_look
+    while not found:
+        begin = max(low, high - distance)
+        # The first look starts where retention may delete meanwhile; without a start the reader begins
+        # where it is.
+        start = {partition: begin} if begin > low else None
+        await read_to_high_watermark(settings, [partition], keep_last, start=start, timeout_seconds=timeout_seconds)
+        if begin == low:
+            break
+        distance *= 8
+    return found[0] if found else None
+
+
+class View:
+    """Partitions of topics, followed at read_committed into a callback until it is closed.
+
+    It begins at `start`, where absent at the first record kept. If following fails (an offset is no longer
+    kept, the broker refuses, `on_batch` raises), every `caught_up` raises ViewFailedError and so does
+    `failed`, which the owner awaits beside its work, in a task group for instance. A broker that does not
+    answer is no failure: aiokafka tries again, and `caught_up` times out meanwhile.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        partitions: Collection[TopicPartition],
+        on_batch: OnBatch,
+        *,
+        start: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        if not partitions:
+            raise ValueError("a view follows at least one partition")
+        self._settings = settings
+        self._partitions = frozenset(partitions)
+        self._on_batch = on_batch
+        self._start = start
+        self._positions: Mapping[TopicPartition, int] = {}
+        self._advanced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect and begin to follow. Raises ViewFailedError if that is not possible."""
+        self._task = asyncio.create_task(self._follow(), name="view")
+        await self._wait_for_advance()
+        self._raise_if_ended()
+
+    async def close(self) -> None:
+        """Stop following. Failures that nobody asked about are dropped: the view is no longer needed."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            if not self._task.cancelled():
+                self._task.exception()
+
+    def position(self, partition: TopicPartition) -> int:
+        """The next offset: every committed record below it was handed over. Raises KeyError: not followed."""
+        return self._positions[partition]
+
+    async def caught_up(self, partition: TopicPartition, offset: int, timeout_seconds: float) -> None:
+        """Wait until the position in `partition` is at or above `offset`, a high watermark for instance.
+
+        Raises NotCaughtUpError after `timeout_seconds`; ViewFailedError.
+        """
+        await self.caught_up_to({partition: offset}, timeout_seconds)
+
+    async def caught_up_to(self, offsets: Mapping[TopicPartition, int], timeout_seconds: float) -> None:
+        """Wait until every position is at or above its offset; as `caught_up`."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                self._raise_if_ended()
+                while _behind(self._positions, offsets):
+                    await self._wait_for_advance()
+                    self._raise_if_ended()
+        except TimeoutError:
+            raise NotCaughtUpError(_behind(self._positions, offsets), timeout_seconds) from None
+
+    async def failed(self) -> NoReturn:
+        """Wait until following fails. Raises ViewFailedError then, and never returns."""
+        self._raise_if_ended()
+        assert self._task is not None
+        await asyncio.wait({self._task})
+        self._raise_if_ended()
+        raise AssertionError("a task that is done raises above")
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def _follow(self) -> None:
+        async with _reader(self._settings, self._partitions, self._start) as reader:
+            while True:
+                self._advance(reader.positions)
+                await reader.poll(self._on_batch)
+
+    def _advance(self, positions: Mapping[TopicPartition, int]) -> None:
+        if positions != self._positions:
+            self._positions = dict(positions)
+            advanced, self._advanced = self._advanced, asyncio.get_running_loop().create_future()
+            advanced.set_result(None)
+
+    async def _wait_for_advance(self) -> None:
+        """Wait until a position has changed or following has ended."""
+        assert self._task is not None
+        await asyncio.wait({self._task, self._advanced}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _raise_if_ended(self) -> None:
+        if self._task is None or self._task.cancelled():
+            raise ViewFailedError("the view is not open")
+        if self._task.done():
+            raise ViewFailedError("the view has stopped following") from self._task.exception()
+
+
+class _Reader:
+    """A read_committed consumer, with the positions up to which records were handed over."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int]) -> None:
+        self.positions = dict(starts)
+        self._consumer = consumer
+        self._unread: set[TopicPartition] = set()
+
+    async def seek(self, given: Mapping[TopicPartition, int]) -> None:
+        """Go to the given offsets, in the other partitions to the first one kept."""
+        self._unread = self.positions.keys() - given.keys()
+        await self._begin(self._unread)
+        for partition, offset in given.items():
+            self._seek(partition, offset)
+
+    async def poll(self, on_batch: OnBatch) -> None:
+        """Wait shortly for records, hand over what came, and move the positions."""
+        try:
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH_RECORDS)
+        except OffsetOutOfRangeError as error:
+            partitions = set(error.args[0])
+            if not partitions <= self._unread:
+                raise
+            # Retention moved the start of the log between the question and the first fetch. Nothing that
+            # still exists is passed over by beginning again.
+            await self._begin(partitions)
+            return
+        for partition, records in batches.items():
+            on_batch(partition, records)
+        self._check_fetching()
+        for partition, position in self.positions.items():
+            reached = await self._consumer.position(partition)
+            if reached != position:
+                self.positions[partition] = reached
+                self._unread.discard(partition)
+        # A poll that finds records does not suspend, and a long restore must not stop the rest of the
+        # process.
+        await asyncio.sleep(0)
+
+    async def _begin(self, partitions: Collection[TopicPartition]) -> None:
+        if partitions:
+            for partition, offset in (await self._consumer.beginning_offsets(list(partitions))).items():
+                self._seek(partition, offset)
+
+    def _seek(self, partition: TopicPartition, offset: int) -> None:
+        self._consumer.seek(partition, offset)
+        self.positions[partition] = offset
+
+    def _check_fetching(self) -> None:
+        # If aiokafka's fetching task dies, `getmany` answers "no records" for ever; only this private task
+        # tells.
+        fetching = self._consumer._fetcher.error_future  # noqa: SLF001
+        if fetching.done() and not fetching.cancelled():
+            raise fetching.exception() or RuntimeError("aiokafka has stopped fetching")
+
+
+@contextlib.asynccontextmanager
+async def _reader(
+    settings: KafkaSettings, partitions: Collection[TopicPartition], start: Mapping[TopicPartition, int] | None
+) -> AsyncIterator[_Reader]:
+    consumer = AIOKafkaConsumer(**consumer_arguments(settings))
+    try:
+        await consumer.start()
+        consumer.assign(list(partitions))
+        reader = _Reader(consumer, dict.fromkeys(partitions, 0))
+        await reader.seek(start or {})
+        yield reader
+    finally:
+        await consumer.stop()
+
+
+def _behind(
+    positions: Mapping[TopicPartition, int], goals: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, tuple[int, int]]:
+    return {
+        partition: (positions.get(partition, 0), goal)
+        for partition, goal in goals.items()
+        if positions.get(partition, 0) < goal
+    }

@@ -1,0 +1,88 @@
+"""The true end of a partition.
+
+At read_committed, `AIOKafkaConsumer.end_offsets` answers the last stable offset: everything from the first
+open transaction on is missing, even what has been acknowledged and only waits for a dead producer's
+transaction to be aborted. A reader that stops there is not caught up. The high watermark comes from a
+read_uncommitted client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from transport.client import consumer_arguments
+from transport.settings import KafkaSettings
+
+
+class Watermarks:
+    """A connection that asks for the bounds of partitions; it reads no records.
+
+    Use it as an async context manager, or call `open` and `close`.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises aiokafka's KafkaError."""
+        consumer = AIOKafkaConsumer(**consumer_arguments(self._settings) | {"isolation_level": "read_uncommitted"})
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+            self._consumer = None
+
+    async def high(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The high watermark of each partition: the offset after the last one that is acknowledged.
+
+        A reader at read_committed whose position is at or above it has everything that was acknowledged, or
+        in an open transaction, when this was asked. Raises aiokafka's KafkaError; KafkaTimeoutError among
+        them after `request_timeout_ms`, which is also what a partition that does not exist leads to.
+        """
+        return dict(await self._opened().end_offsets(list(partitions)))
+
+    async def low(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The log start offset of each partition: the first offset that is still kept. Raises as `high`."""
+        return dict(await self._opened().beginning_offsets(list(partitions)))
+
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions `topic` (full name) has; 0 if there is no such topic."""
+        consumer = self._opened()
+        await consumer.topics()
+        return len(consumer.partitions_for_topic(topic) or ())
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def _opened(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("open the connection before asking for watermarks")
+        return self._consumer
+
+
+async def high_watermark(
+    settings: KafkaSettings, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, int]:
+    """The high watermark of each partition, over a connection of its own; see `Watermarks.high`."""
+    async with Watermarks(settings) as watermarks:
+        return await watermarks.high(partitions)
