@@ -79,8 +79,9 @@ async def read_to_high_watermark(
 ) -> Mapping[TopicPartition, int]:
     """Read committed records up to the high watermark as of this call.
 
-    It begins at `start`, where absent at the first record kept. Returns the position reached in each partition, which is at or above that high watermark. Fence the
-    writers of the partitions before: then there is nothing that could still be committed below it.
+    It begins at `start`, where absent at the first record kept. Returns the position reached in each partition, which
+    is at or above that high watermark. Fence the writers of the partitions before: then there is nothing that could
+    still be committed below it.
 
     Raises NotCaughtUpError; aiokafka's OffsetOutOfRangeError if a `start` is no longer kept, or another
     KafkaError; what `on_batch` raises.
