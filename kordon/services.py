@@ -7,12 +7,23 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import click
+
 from kordon.logs import configure_logs
 from kordon.supervisor import Supervisor
 from transport.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+grace_option = click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=20.0,
+    show_default=True,
+    help="Seconds the service has to end after SIGTERM or Ctrl-C before it is killed.",
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class Service:
     command: Sequence[str]
 
 
-def supervise(service: Service, *, restart: bool) -> int:
+def supervise(service: Service, *, restart: bool, grace: float) -> int:
     """Run a service until it ends and return its exit status; without ``restart`` this process becomes it.
 
     Raises:
@@ -34,4 +45,4 @@ def supervise(service: Service, *, restart: bool) -> int:
         sys.stdout.flush()
         os.execv(service.command[0], list(service.command))  # noqa: S606 - a command of ours, without a shell
     configure_logs()
-    return Supervisor(service.command, service.name).run()
+    return Supervisor(service.command, service.name, grace=grace).run()

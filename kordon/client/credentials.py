@@ -4,57 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol
-
-from joserfc import jws
-from joserfc.jwk import OctKey, OKPKey
+from typing import TYPE_CHECKING
 
 from schemas.capsules import REQUEST_TYP
+from transport.compact_jws import encode_base64url, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
-class NodeCredential(Protocol):
-    """Something that signs requests and that the registry knows by ``kid``."""
-
-    @property
-    def kid(self) -> str:
-        """The credential's name in the node's registry record."""
-
-    def sign(self, claims: bytes) -> bytes:
-        """Return a compact JWS, ASCII, with these claims as its payload."""
-
-
 @dataclass(frozen=True)
 class Ed25519Credential:
-    """A node's own key. The registry has the public half, so nobody else can ask in the node's name."""
+    """A node's own key, enrolled as ``kid``. The registry has the public half, so nobody else can ask for the node."""
 
     kid: str
     private_key: Ed25519PrivateKey = field(repr=False)
 
+    @property
+    def public_key(self) -> str:
+        """The public half as the registry spells it: 32 bytes in base64url."""
+        return encode_base64url(self.private_key.public_key().public_bytes_raw())
+
     def sign(self, claims: bytes) -> bytes:
-        """Sign with ``alg`` Ed25519 (RFC 9864)."""
-        return _sign("Ed25519", self.kid, claims, OKPKey.import_key(self.private_key))
+        """Return a compact JWS with these claims."""
+        return sign(claims, {"typ": REQUEST_TYP, "kid": self.kid}, self.private_key)
 
 
 @dataclass(frozen=True)
 class HmacCredential:
-    """The token of a fleet that has bearer tokens. The issuer knows its SHA-256, which is the HS256 key."""
+    """The token of a fleet that has bearer tokens, enrolled as ``kid``. Its SHA-256 is the HS256 key."""
 
     kid: str
     token: bytes = field(repr=False)
 
-    @property
-    def verifier(self) -> bytes:
-        """SHA-256 of the token, 32 bytes: as good as the token, so it leaves this process only sealed."""
-        return sha256(self.token).digest()
-
     def sign(self, claims: bytes) -> bytes:
-        """Sign with ``alg`` HS256."""
-        return _sign("HS256", self.kid, claims, OctKey.import_key(self.verifier))
+        """Return a compact JWS with these claims."""
+        return sign(claims, {"typ": REQUEST_TYP, "kid": self.kid}, sha256(self.token).digest())
 
 
-def _sign(algorithm: str, kid: str, claims: bytes, key: OKPKey | OctKey) -> bytes:
-    header = {"alg": algorithm, "typ": REQUEST_TYP, "kid": kid}
-    return jws.serialize_compact(header, claims, key, algorithms=[algorithm]).encode("ascii")
+NodeCredential = Ed25519Credential | HmacCredential
+"""What a node signs its requests with."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from schemas.capsules import RequestClaims
 from schemas.codec import encode
+from transport.compact_jws import digest_of, encode_base64url
 
 if TYPE_CHECKING:
     from kordon.client.credentials import NodeCredential
@@ -32,7 +31,7 @@ class SignedRequest:
     @property
     def digest(self) -> str:
         """Lower-case hex SHA-256 of the value's bytes, which every answer repeats."""
-        return sha256(self.value).hexdigest()
+        return digest_of(self.value)
 
 
 def new_request_id() -> str:
@@ -63,7 +62,7 @@ def sign_request(
         aud=audience,
         fingerprint=fingerprint,
         runtimeVersion=runtime_version,
-        sealTo=urlsafe_b64encode(seal_key.public_key().public_bytes_raw()).rstrip(b"=").decode(),
+        sealTo=encode_base64url(seal_key.public_key().public_bytes_raw()),
         network=network,
     )
     return SignedRequest(claims, credential.sign(encode(claims)), seal_key)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from kordon.services import Service, supervise
+from kordon.services import Service, grace_option, supervise
 
 
 @click.command(
@@ -20,10 +20,11 @@ Which settings there are: kordon config --section issuer. The same without a sup
 """
 )
 @click.option("--supervise/--no-supervise", "restart", default=True, help="Restart after a crash. Default: yes.")
-def issuer(*, restart: bool) -> int:
+@grace_option
+def issuer(*, grace: float, restart: bool) -> int:
     """Answer capsule requests with signed, sealed capsules or signed denials.
 
     Reply, decision and offsets of a request are one Kafka transaction. A crash resumes at the issuer's own
     checkpoint; this command restarts it. SIGTERM and Ctrl-C end it.
     """
-    return supervise(Service("issuer", [sys.executable, "-m", "issuer"]), restart=restart)
+    return supervise(Service("issuer", [sys.executable, "-m", "issuer"]), restart=restart, grace=grace)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from kordon.services import Service, supervise
+from kordon.services import Service, grace_option, supervise
 
 LOG_LEVELS = ("debug", "info", "warn", "error", "crit")
 
@@ -30,12 +30,13 @@ knows it: faust -A streams.app worker -l info
 @click.option(
     "--supervise/--no-supervise", "restart", default=True, help="Restart after a crash, with backoff. Default: yes."
 )
+@grace_option
 @click.argument("faust_arguments", nargs=-1, type=click.UNPROCESSED)
-def worker(*, log_level: str, restart: bool, faust_arguments: tuple[str, ...]) -> int:
+def worker(*, grace: float, log_level: str, restart: bool, faust_arguments: tuple[str, ...]) -> int:
     """Score nodes: fold telemetry, observations, commands and decisions into one risk row per node.
 
     The worker commits rows, transitions and offsets in one Kafka transaction per co-partition. Whatever goes
     wrong, it crashes and resumes at its own checkpoint; this command restarts it. SIGTERM and Ctrl-C end it.
     """
     command = [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", log_level, "--without-web"]
-    return supervise(Service("worker", [*command, *faust_arguments]), restart=restart)
+    return supervise(Service("worker", [*command, *faust_arguments]), restart=restart, grace=grace)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final, Self
 from aiokafka import TopicPartition
 
 from schemas.codec import decode
+from schemas.progress import StreamsProgress
 from schemas.quarantine import QuarantineTransition
 from schemas.risk import RiskRow
-from schemas.topics import QUARANTINE, RISK, TOPICS
+from schemas.timestamp import Timestamp
+from schemas.topics import QUARANTINE, RISK, STREAMS_PROGRESS, TOPICS
 from transport.views import View
 
 if TYPE_CHECKING:
@@ -43,10 +45,16 @@ class Audience:
         self.transitions: list[QuarantineTransition] = []
         self.counts: Counter[str] = Counter()
         self.dead_keys: Counter[tuple[str, bytes | None]] = Counter()
+        self._progress: dict[int, Timestamp] = {}
+        self._partitions = partitions
         self._on_transition = on_transition
         self._settings = settings
         self._news = asyncio.Event()
-        topics = [name for name in TOPICS if name in (RISK, QUARANTINE) or name.endswith((DEAD_LETTERS, FORWARDED))]
+        topics = [
+            name
+            for name in TOPICS
+            if name in (RISK, QUARANTINE, STREAMS_PROGRESS) or name.endswith((DEAD_LETTERS, FORWARDED))
+        ]
         self._view = View(
             settings,
             [TopicPartition(settings.topic(topic), number) for topic in topics for number in range(partitions)],
@@ -91,10 +99,9 @@ class Audience:
         )
         return self.rows[node]
 
-    @property
-    def dead_letters(self) -> int:
-        """How many dead letters were seen, over all topics."""
-        return sum(count for topic, count in self.counts.items() if topic.endswith(DEAD_LETTERS))
+    def progress_since(self, at: Timestamp) -> bool:
+        """Whether the worker has told its progress in every co-partition after ``at``."""
+        return len(self._progress) == self._partitions and min(self._progress.values()) > at
 
     @property
     def forwarded(self) -> int:
@@ -113,6 +120,9 @@ class Audience:
                 transition = decode(QuarantineTransition, record.value, topic)
                 self.transitions.append(transition)
                 self._on_transition(transition)
+            elif topic == STREAMS_PROGRESS:
+                progress = decode(StreamsProgress, record.value, topic)
+                self._progress[progress.partition] = progress.at
             elif topic.endswith(DEAD_LETTERS):
                 self.dead_keys[topic, record.key] += 1
         self._news.set()

@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupIdNotFound, NoError, NonEmptyGroup, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import GroupIdNotFound, NoError, NonEmptyGroup, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
+from transport.administration import EmptyPrefixError, delete_topics
 from transport.client import admin_arguments
 
 if TYPE_CHECKING:
@@ -24,19 +25,16 @@ async def remove_everything(settings: KafkaSettings) -> tuple[list[str], list[st
     A group whose members are just leaving is waited for (up to 20 s).
 
     Raises:
-        ValueError: the prefix is empty, so this would delete what is not ours.
+        EmptyPrefixError: the prefix is empty, so this would delete what is not ours.
         KafkaError: the broker refuses, or a group still has members.
+        AdministrationError: the broker refuses to delete a topic.
     """
     if not settings.prefix:
-        raise ValueError("without a prefix nothing tells our topics from others")
+        raise EmptyPrefixError("without a prefix nothing tells the demo's groups from others")
+    topics = await delete_topics(settings)
     admin = AIOKafkaAdminClient(**admin_arguments(settings))
     try:
         await admin.start()
-        topics = sorted(name for name in await admin.list_topics() if name.startswith(settings.prefix))
-        if topics:
-            response = await admin.delete_topics(topics)
-            for name, code in response.topic_error_codes:
-                _check(code, name, UnknownTopicOrPartitionError)
         known = [group[0] for group in await admin.list_consumer_groups()]
         groups = sorted(name for name in known if name.startswith(settings.prefix))
         for group in groups:
@@ -47,19 +45,14 @@ async def remove_everything(settings: KafkaSettings) -> tuple[list[str], list[st
 
 
 async def _delete_group(admin: AIOKafkaAdminClient, group: str) -> None:
-    code = NonEmptyGroup.errno
+    error = NonEmptyGroup
     for _attempt in range(_ATTEMPTS):
         coordinator = await admin.find_coordinator(group)
         # aiokafka knows the request, but its admin client has no method for it.
         response = await admin._send_request_to_node(coordinator, DeleteGroupsRequest([group]))  # noqa: SLF001
-        code = response.results[0][1]
-        if code != NonEmptyGroup.errno:
+        error = for_code(response.results[0][1])
+        if error is not NonEmptyGroup:
             break
         await asyncio.sleep(_PAUSE_SECONDS)
-    _check(code, group, GroupIdNotFound)
-
-
-def _check(code: int, name: str, already_gone: type[Exception]) -> None:
-    error = for_code(code)
-    if error not in (NoError, already_gone):
-        raise error(name)
+    if error not in (NoError, GroupIdNotFound):
+        raise error(group)

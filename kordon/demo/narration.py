@@ -21,7 +21,7 @@ from kordon.demo.scenario import (
     WorkerReturns,
     WorkerStops,
 )
-from kordon.output import console, print_table
+from kordon.output import console, print_table, remark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,10 @@ class Narrator:
     def stage(self, text: str) -> None:
         """Tell what is being set up or taken down."""
         self._print(Text(f"  · {text}", style="dim"))
+
+    def remark(self, text: str) -> None:
+        """Tell a person something on stderr, which ``--json`` does not silence."""
+        remark(text)
 
     def act(self, number: int, act: Act) -> None:
         """Announce an act."""

@@ -34,6 +34,7 @@ class Child:
     name: str
     process: asyncio.subprocess.Process
     log: Path
+    may_end: bool
 
 
 class Processes:
@@ -61,8 +62,11 @@ class Processes:
             for child in self._children.values():
                 _kill(child.process)
 
-    async def start(self, name: str, command: Sequence[str]) -> Child:
-        """Start a child; its log is appended to, so a second start of the same name goes on in the same file."""
+    async def start(self, name: str, command: Sequence[str], *, may_end: bool = False) -> Child:
+        """Start a child; its log is appended to, so a second start of the same name goes on in the same file.
+
+        ``may_end``: that it ends with status 0 is no surprise.
+        """
         log = self._directory / f"{name}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -74,7 +78,7 @@ class Processes:
                 process_group=0,
                 preexec_fn=end_with_parent(os.getpid()),
             )
-        child = self._children[name] = Child(name, process, log)
+        child = self._children[name] = Child(name, process, log, may_end)
         return child
 
     async def stop(self, name: str) -> int:
@@ -99,8 +103,9 @@ class Processes:
     def check(self) -> None:
         """Raise ChildEndedError if a child has ended that was neither stopped nor waited for."""
         for child in self._children.values():
-            if child.process.returncode is not None:
-                raise ChildEndedError(child.name, child.process.returncode, child.log)
+            status = child.process.returncode
+            if status is not None and not (child.may_end and status == 0):
+                raise ChildEndedError(child.name, status, child.log)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
