@@ -1,0 +1,75 @@
+"""A worker may end anywhere: what readers see afterwards is what a plain fold of the log gives, each thing once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from schemas.topics import QUARANTINE
+from tests.workers.following import create_topics, folded_all, seen, taken
+from tests.workers.load import Load
+from tests.workers.process import WorkerProcess
+from tests.workers.refold import Log, assert_refolds, read_log
+from transport.settings import KafkaSettings
+from transport.writer import Step
+
+PARTITIONS = 3
+
+
+async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings, tmp_path: Path) -> None:
+    await create_topics(kafka, PARTITIONS)
+    chance = random.Random(7)
+    log = tmp_path / "worker.log"
+    async with Load(kafka, PARTITIONS, misplaced=5) as load:
+        for number in range(4):
+            worker = WorkerProcess(kafka, log)
+            # Each life must have committed something new, or the next kill would hit a worker at its start again.
+            await seen(kafka, QUARANTINE, PARTITIONS, lambda records, least=number * 40: len(records) > least)
+            await asyncio.sleep(chance.random())
+            worker.kill()
+        worker = WorkerProcess(kafka, log)
+        await taken(worker, PARTITIONS)
+    await folded_all(kafka, PARTITIONS, worker)
+    assert await worker.terminate() == 0
+    folded = assert_refolds(kafka, await read_log(kafka, PARTITIONS))
+    assert folded > load.written * 0.9
+
+
+async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(kafka: KafkaSettings, tmp_path: Path) -> None:
+    await create_topics(kafka, PARTITIONS)
+    log = tmp_path / "worker.log"
+    async with Load(kafka, PARTITIONS, rate=800):
+        for step in Step:
+            worker = WorkerProcess(
+                kafka,
+                log,
+                module="tests.workers.exiting_app",
+                settings={"KORDON_TEST_EXIT_STEP": step.name, "KORDON_TEST_EXIT_COMMIT": "8"},
+            )
+            assert await worker.ended() == 99, worker.tail()
+        worker = WorkerProcess(kafka, log)
+        await taken(worker, PARTITIONS)
+    await folded_all(kafka, PARTITIONS, worker)
+    assert await worker.terminate() == 0
+    assert assert_refolds(kafka, await read_log(kafka, PARTITIONS)) > 500
+
+
+async def test_the_comparison_notices_a_lost_a_repeated_and_an_invented_transition(
+    kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    await create_topics(kafka, PARTITIONS)
+    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    async with Load(kafka, PARTITIONS, rate=2000):
+        await seen(kafka, QUARANTINE, PARTITIONS, lambda records: len(records) > 20)
+    await folded_all(kafka, PARTITIONS, worker)
+    await worker.terminate()
+    log = await read_log(kafka, PARTITIONS)
+    assert_refolds(kafka, log)
+    place = next(place for place, records in log.records.items() if place[0] == QUARANTINE and len(records) > 2)
+    right = log.records[place]
+    for wrong in (right[1:], [right[0], *right], [*right[:1], *right[2:], right[1]]):
+        with pytest.raises(AssertionError, match="transitions differ"):
+            assert_refolds(kafka, Log(PARTITIONS, log.records | {place: wrong}))
