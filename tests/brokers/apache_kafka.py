@@ -1,0 +1,133 @@
+"""Apache Kafka (KRaft, one node that is broker and controller), run from its jars with settings for short tests."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+from tests.brokers.kafka_jars import jars, java
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.05
+STARTED = "Kafka Server started"
+
+JVM = (
+    "-Xmx768m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # starts in half the time; no test here measures the broker
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+)
+
+
+class ApacheKafka:
+    """One Apache Kafka broker on 127.0.0.1 with its data, settings and log in ``directory``."""
+
+    name = "apache-kafka"
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.log_file = directory / "broker.log"
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> str:
+        """Start, on the first time format the storage too; raises BrokerUnavailable without Java, Maven or jars."""
+        if not self._port:
+            self._format()
+        with self.log_file.open("ab") as log:
+            before = log.tell()
+            self._process = subprocess.Popen(
+                self._command("kafka.Kafka"), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if STARTED in self.log_file.read_bytes()[before:].decode(errors="replace"):
+                return self.bootstrap_servers
+            time.sleep(POLL_SECONDS)
+        self.kill()
+        raise RuntimeError(f"Apache Kafka did not start:\n{self.log_file.read_text(errors='replace')[-4_000:]}")
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.directory / "server.properties"
+
+    def _command(self, main_class: str, *arguments: str) -> list[str]:
+        return [java(), *JVM, "-cp", f"{jars()}/*", main_class, *(arguments or [str(self._settings_file)])]
+
+    def _format(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        broker, controller = _free_ports(2)
+        self._settings_file.write_text(_settings(broker, controller, self.directory / "data"))
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._command(
+            "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(self._settings_file)
+        )
+        subprocess.run(command, check=True, capture_output=True)
+        self._port = broker
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _settings(broker: int, controller: int, data: Path) -> str:
+    settings: dict[str, str | int] = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(data),
+        # One broker has one copy of anything.
+        "offsets.topic.replication.factor": 1,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        # Fifty partitions each are made for the first client that needs one, which then waits for them.
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.num.partitions": 4,
+        # A topic that nobody created is a mistake that a test should meet.
+        "auto.create.topics.enable": "false",
+        "delete.topic.enable": "true",
+        # Short waits where production has long ones.
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1_000,
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
+        "log.initial.task.delay.ms": 1_000,
+        "controlled.shutdown.enable": "false",
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -1,0 +1,108 @@
+"""Brokers for the integration tests, and a loud word about those that could not run.
+
+On a person's machine a missing broker skips the tests that need it and is named at the end; with ``CI=true`` it fails
+them, since a skip there would read as a pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.brokers.apache_kafka import ApacheKafka
+from tests.brokers.broker import Broker, BrokerUnavailable
+from tests.brokers.kafka_jars import jars, jars_directory
+from tests.brokers.noida_db import NoidaDb
+from transport.settings import KafkaSettings
+
+NOIDA_DB = "noida-db"
+APACHE_KAFKA = "apache-kafka"
+BROKERS: dict[str, Callable[[Path], Broker]] = {NOIDA_DB: NoidaDb, APACHE_KAFKA: ApacheKafka}
+
+NOT_RUN = pytest.StashKey[dict[str, str]]()
+
+
+def start(make: Callable[[Path], Broker], directory: Path, config: pytest.Config) -> Broker:
+    """Start a broker; where this machine lacks what it needs, skip (in CI: fail) and remember why."""
+    broker = make(directory)
+    try:
+        broker.start()
+    except BrokerUnavailable as missing:
+        config.stash.setdefault(NOT_RUN, {})[broker.name] = str(missing)
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"{broker.name} is required in CI: {missing}", pytrace=False)
+        pytest.skip(f"{broker.name} is not available: {missing}")
+    return broker
+
+
+@pytest.fixture(scope="session", params=list(BROKERS))
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A running broker for the whole session; a test that takes it is run on each kind.
+
+    Mark a test ``apache_kafka_only`` where its claim rests on something that noida-db does not do.
+    """
+    name: str = request.param
+    running = start(BROKERS[name], tmp_path_factory.mktemp(name), request.config)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix for topics, groups and transactional ids that no other test has."""
+    return f"test-{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def kafka(broker: Broker, prefix: str) -> KafkaSettings:
+    """Client settings for ``broker`` under the test's own prefix, with few partitions."""
+    return KafkaSettings(bootstrap_servers=broker.bootstrap_servers, prefix=prefix, partitions=3, replication_factor=1)
+
+
+@pytest.fixture
+def own_apache_kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    """An Apache Kafka for one test alone, which may stop, kill and start it again."""
+    broker = start(ApacheKafka, tmp_path / APACHE_KAFKA, request.config)
+    yield broker
+    broker.stop()
+
+
+def broker_of(item: pytest.Item) -> str | None:
+    """Name of the broker that this test is to run on, if it takes ``broker``."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("broker")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def claims_nothing(item: pytest.Item) -> bool:
+        return broker_of(item) == NOIDA_DB and item.get_closest_marker("apache_kafka_only") is not None
+
+    deselected = [item for item in items if claims_nothing(item)]
+    items[:] = [item for item in items if not claims_nothing(item)]
+    config.hook.pytest_deselected(items=deselected)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Here and not in the fixture, where the word about it would be captured and a minute would pass in silence.
+    wanted = any(
+        "own_apache_kafka" in getattr(item, "fixturenames", ()) or broker_of(item) == APACHE_KAFKA
+        for item in session.items
+    )
+    if wanted and not session.config.option.collectonly and not jars_directory().is_dir():
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line("fetching Apache Kafka by Maven, once for this user (about half a minute)")
+        with contextlib.suppress(BrokerUnavailable):  # the fixture says it
+            jars()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name, reason in config.stash.get(NOT_RUN, {}).items():
+        terminalreporter.section(f"NOT RUN on {name}", red=True, bold=True)
+        terminalreporter.line(f"The integration tests on {name} did not run: {reason}.")
+        terminalreporter.line("What they claim is unproven here.")
