@@ -16,7 +16,12 @@ from aiokafka.errors import (
 )
 
 from kordon.failures import CommandFailed, ExitStatus
+from transport.administration import AdministrationError
+from transport.key_files import KeyFileError
+from transport.private_files import PrivateFileError
 from transport.settings_file import InvalidSettingsError
+from transport.trust import TrustFileError
+from transport.views import NotCaughtUpError, ViewFailedError
 
 
 def failure_of(error: BaseException) -> CommandFailed | None:
@@ -27,6 +32,17 @@ def failure_of(error: BaseException) -> CommandFailed | None:
                 ExitStatus.CONFIGURATION,
                 str(error),
                 "`kordon config` prints the settings in force and their sources.",
+            )
+        case PrivateFileError() | KeyFileError() | TrustFileError():
+            return CommandFailed(
+                ExitStatus.CONFIGURATION, str(error), "`kordon config --section kordon` shows which files are used."
+            )
+        case AdministrationError():
+            return CommandFailed(ExitStatus.UNAVAILABLE, str(error), "See the broker's log, and the ACLs of this user.")
+        case NotCaughtUpError() | ViewFailedError():
+            cause = error.__cause__
+            return (failure_of(cause) if isinstance(cause, KafkaError) else None) or CommandFailed(
+                ExitStatus.TIMED_OUT, str(error), "Try again; a transaction that was left open holds readers back."
             )
         case (
             AuthenticationFailedError()

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kordon.client.channel import UnusableReplyError
+from kordon.client.credentials import Ed25519Credential, NodeCredential
+from schemas.capsules import CapsuleClaims, CapsuleReply
+from schemas.codec import decode
+from schemas.timestamp import Timestamp
+from schemas.topics import REPLIES
+from transport.envelopes import EnvelopeError, Expected, open_capsule, verify_reply
+
 if TYPE_CHECKING:
+    from kordon.client.requests import SignedRequest
     from schemas.decisions import DenialReason
-    from schemas.timestamp import Timestamp
+    from transport.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -48,3 +57,57 @@ class Denial:
     policy_version: int
     envelope: str = field(repr=False)
     retry_after_seconds: int | None = None
+
+
+def read_answer(
+    reply: bytes,
+    request: SignedRequest | None,
+    credential: NodeCredential,
+    *,
+    trust: Trust,
+    expected: Expected,
+) -> Capsule | Denial:
+    """Return what a reply says, once its envelope is verified and, for a capsule, its seal is opened.
+
+    ``request`` is None where what was sent was none; then no capsule can be opened.
+
+    Raises:
+        UnusableReplyError: the reply must not be believed; the text says why.
+    """
+    try:
+        claims = verify_reply(reply, trust, expected)
+        if isinstance(claims, CapsuleClaims):
+            return _capsule(claims, reply, request, credential)
+    except EnvelopeError as error:
+        raise UnusableReplyError(str(error)) from None
+    outer = decode(CapsuleReply, reply, REPLIES)
+    return Denial(
+        reason=claims.reason,
+        node_id=claims.nodeId,
+        request_id=claims.requestId,
+        risk_score=claims.riskScore,
+        risk_revision=claims.riskRevision,
+        policy_version=claims.policyVersion,
+        envelope=outer.envelope,
+        retry_after_seconds=outer.retryAfterSeconds,
+    )
+
+
+def _capsule(claims: CapsuleClaims, reply: bytes, request: SignedRequest | None, credential: NodeCredential) -> Capsule:
+    if request is None or claims.requestId != request.claims.requestId:
+        raise UnusableReplyError("it grants what was not asked for")
+    public_key = credential.private_key.public_key() if isinstance(credential, Ed25519Credential) else None
+    return Capsule(
+        capsule_id=claims.capsuleId,
+        node_id=claims.nodeId,
+        request_id=claims.requestId,
+        expires_at=Timestamp.parse(claims.expiresUtc),
+        runtime_key=open_capsule(claims, request.seal_key, public_key),
+        runtime_version=claims.runtimeVersion,
+        master_id=claims.masterId,
+        service_principal=claims.servicePrincipal,
+        risk_score=claims.riskScore,
+        risk_revision=claims.riskRevision,
+        policy_version=claims.policyVersion,
+        envelope=decode(CapsuleReply, reply, REPLIES).envelope,
+    )

@@ -74,10 +74,7 @@ class ReplyChannel:
         self._consumer = AIOKafkaConsumer(**consumer_arguments(self._settings))
         try:
             await self._producer.start()
-            partitions = await self._producer.partitions_for(self._replies.topic)
-            if not partitions:
-                raise UnknownTopicOrPartitionError(self._replies.topic)
-            self._replies = TopicPartition(self._replies.topic, partition_of(self._key, len(partitions)))
+            self._replies = await self._reply_partition(self._producer)
             await self._consumer.start()
             self._consumer.assign([self._replies])
         except BaseException:
@@ -91,6 +88,13 @@ class ReplyChannel:
             await self._consumer.stop()
         if self._producer is not None:
             await stop_producer(self._producer, _STOP_SECONDS)
+
+    async def _reply_partition(self, producer: AIOKafkaProducer) -> TopicPartition:
+        topic = self._replies.topic
+        partitions = await producer.partitions_for(topic)
+        if not partitions:
+            raise UnknownTopicOrPartitionError(topic)
+        return TopicPartition(topic, partition_of(self._key, len(partitions)))
 
     async def ask(
         self, value: bytes, judge: Callable[[bytes], Answer], *, timeout_seconds: float, attempts: int

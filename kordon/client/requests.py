@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from schemas.capsules import RequestClaims
-from schemas.codec import encode
+from schemas.codec import decode, encode
+from schemas.topics import REQUESTS
 from transport.compact_jws import digest_of, encode_base64url
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def sign_request(
     """Return a new request with a sealing key of its own. ``issued_at`` is in whole seconds since the epoch.
 
     ``audience`` is ``clusterId/prefix``; ``request_id`` is drawn when it is not given.
+
+    Raises:
+        DecodeError: an argument is none that a request may hold; it names the field.
     """
     seal_key = X25519PrivateKey.generate()
     claims = RequestClaims(
@@ -65,4 +69,6 @@ def sign_request(
         sealTo=encode_base64url(seal_key.public_key().public_bytes_raw()),
         network=network,
     )
-    return SignedRequest(claims, credential.sign(encode(claims)), seal_key)
+    payload = encode(claims)
+    decode(RequestClaims, payload, REQUESTS)
+    return SignedRequest(claims, credential.sign(payload), seal_key)

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from kordon.failures import CommandFailed, ExitStatus
-from kordon.kcat_lines import lines_of
 from kordon.output import remark
 from kordon.progress import progress_on_stderr
-from kordon.simulator import SimulatedRecord
-from kordon.simulator import simulate as play
 from schemas.timestamp import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kordon.simulator import SimulatedRecord
 
 _EPOCH_OF_LINES = "2026-01-01T00:00:00Z"
 _LINES_A_CHUNK = 4096
@@ -53,6 +52,8 @@ def simulate(
     nodes: int, rate: float, seed: int, count: int | None, start: str | None, partitions: int | None, output: str | None
 ) -> None:
     """Play a fleet of nodes that boot, report, move, crash, roam, and some that lie."""
+    from kordon.simulator import simulate as play  # noqa: PLC0415 - so that --help is fast
+
     first = _first(start or (_EPOCH_OF_LINES if output else None))
     if output is None:
         asyncio.run(_to_kafka(nodes, rate, seed, count, first, partitions))
@@ -75,6 +76,8 @@ def _first(text: str | None) -> Timestamp:
 
 
 def _write(records: Iterator[SimulatedRecord], count: int | None, file: BinaryIO) -> None:
+    from kordon.kcat_lines import lines_of  # noqa: PLC0415 - so that --help is fast
+
     lines = lines_of(records)
     with progress_on_stderr("writing", count) as advance:
         while chunk := list(itertools.islice(lines, _LINES_A_CHUNK)):
@@ -87,6 +90,7 @@ async def _to_kafka(
     nodes: int, rate: float, seed: int, count: int | None, first: Timestamp, partitions: int | None
 ) -> None:
     from kordon.simulated_fleet import publish  # noqa: PLC0415 - lines need no Kafka
+    from kordon.simulator import simulate as play  # noqa: PLC0415
     from transport.settings import KafkaSettings  # noqa: PLC0415
 
     settings = KafkaSettings.load()

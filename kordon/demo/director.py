@@ -189,11 +189,14 @@ class Director:
     async def _ask(self, node: CastNode, trick: Trick, claims: Place | None, expected: str) -> str:
         former = self._answers.get(node.name)
         if trick is Trick.GARBAGE:
-            return words_of_answer(await node.client.send_bytes(b"not a request", ANSWER_SECONDS, ANSWER_ATTEMPTS))
+            answer = await node.client.send_bytes(
+                b"not a request", timeout_seconds=ANSWER_SECONDS, attempts=ANSWER_ATTEMPTS
+            )
+            return words_of_answer(answer)
         request = node.request(trick, _network(claims))
         deadline = time.monotonic() + FRESH_SECONDS
         while True:
-            answer = await node.client.send(request, ANSWER_SECONDS, ANSWER_ATTEMPTS)
+            answer = await node.client.send(request, timeout_seconds=ANSWER_SECONDS, attempts=ANSWER_ATTEMPTS)
             stale = isinstance(answer, Denial) and answer.reason is DenialReason.RISK_STATE_STALE
             if not stale or expected == DenialReason.RISK_STATE_STALE or time.monotonic() >= deadline:
                 break

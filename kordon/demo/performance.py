@@ -150,14 +150,13 @@ class _Stage:
         await start_worker()
         await processes.start("issuer", _kordon("issuer", "--grace", "8"))
         self._narrator.stage(f"worker and issuer are starting; their logs are in {self._directory}")
-        operator = Operator(settings, keys.trust, keys.operator_kid, keys.operator_key, "demo-operator")
+        operator = Operator(settings, keys.trust, keys.operator_key, "demo-operator")
         cast = await stack.enter_async_context(Cast(settings, keys.trust, operator))
         await _ready(processes, audience, since)
         self._narrator.stage("the worker has every co-partition")
         await processes.start(
             "fleet",
-            _kordon("simulate", f"--nodes={FLEET.nodes}", f"--rate={FLEET.rate}", f"--seed={FLEET.seed}")
-            + [f"--count={FLEET.count}"],
+            _kordon("simulate", *(f"--{name}={getattr(FLEET, name)}" for name in ("nodes", "rate", "seed", "count"))),
             may_end=True,
         )
         self._narrator.stage(f"{FLEET.nodes} simulated nodes send {FLEET.count} records at {FLEET.rate:g}/s meanwhile")

@@ -111,6 +111,18 @@ async def test_a_child_that_runs_or_was_stopped_is_no_surprise(tmp_path: Path) -
         running.check()
 
 
+@pytest.mark.parametrize(("status", "surprise"), [(0, False), (1, True)])
+async def test_only_a_child_that_may_end_may_end_and_only_well(tmp_path: Path, status: int, *, surprise: bool) -> None:
+    async with children(tmp_path) as running:
+        child = await running.start("fleet", ["/bin/sh", "-c", f"exit {status}"], may_end=True)
+        await child.process.wait()
+        if surprise:
+            with pytest.raises(ChildEndedError):
+                running.check()
+        else:
+            running.check()
+
+
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
