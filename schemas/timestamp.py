@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final, Self, TypeVar
 
 _RFC_3339: Final = re.compile(
-    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    # Hours end at 23: datetime.fromisoformat takes 24:00:00 for midnight since Python 3.14, RFC 3339 does not.
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<clock>(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])"
     r"(?:\.(?P<fraction>[0-9]+))?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _SECOND_MILLIS: Final = 1000
