@@ -34,7 +34,8 @@ Reason = Annotated[str, Meta(min_length=1, max_length=1024, description="Free te
 AutonomousSystem = Annotated[int, Meta(ge=1, le=4_294_967_295, description="An AS number, RFC 6793.")]
 Region = Annotated[str, Meta(min_length=1, max_length=128)]
 
-Offset = Annotated[int, Meta(ge=0)]
-Partition = Annotated[int, Meta(ge=0)]
-Revision = Annotated[int, Meta(ge=0)]
-Score = Annotated[int, Meta(ge=0)]
+# Kafka and SQLite count in signed 64 bits; a larger number is refused here rather than where it is stored.
+Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Partition = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Revision = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Score = Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -74,7 +74,7 @@ class RegistryRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     nodeId: NodeId
-    revision: Annotated[int, msgspec.Meta(ge=1)]
+    revision: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     status: NodeRegistryStatus
     enabled: bool
     credentials: Annotated[tuple[Credential, ...], msgspec.Meta(max_length=CREDENTIALS_LIMIT)]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import DecodeError, decode, encode
 from schemas.commands import Command
+from schemas.decisions import CapsuleDecision
 from schemas.network import NetworkObservation
 from schemas.telemetry import Telemetry
 from schemas.timestamp import Timestamp
@@ -121,6 +122,24 @@ def test_telemetry_is_held_to_its_constraints(changes: dict[str, object], field:
     with pytest.raises(DecodeError) as caught:
         decode(Telemetry, json.dumps(report | changes).encode(), "node.telemetry.v1")
     assert caught.value.field.startswith(field)
+
+
+@pytest.mark.parametrize(
+    "revision", ["9223372036854775808", "18446744073709551616", "1" + "0" * 30, "1" + "0" * 5000], ids=len
+)
+def test_a_number_beyond_64_bits_is_refused_before_anyone_stores_it(revision: str) -> None:
+    decision = {
+        "requestId": "request-0000000000000000",
+        "nodeId": "n1",
+        "requestDigest": "0" * 64,
+        "decidedAt": "2026-11-23T20:00:00Z",
+        "denied": False,
+    }
+    text = json.dumps(decision)[:-1] + ', "riskRevision": %s}'
+    assert decode(CapsuleDecision, (text % (2**63 - 1)).encode(), "t").riskRevision == 2**63 - 1
+    with pytest.raises(DecodeError) as caught:
+        decode(CapsuleDecision, (text % revision).encode(), "capsule.decisions.v1")
+    assert caught.value.field == "riskRevision"
 
 
 def test_the_address_is_in_canonical_form_after_decoding() -> None:
