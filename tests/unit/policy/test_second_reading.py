@@ -308,7 +308,7 @@ stories = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(stories)
 def test_both_readings_of_the_design_come_to_the_same(story: list[Record]) -> None:
     assert first_reading(story) == said(second_reading.read(story))
