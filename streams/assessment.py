@@ -18,7 +18,7 @@ from policy.admission import Rejection
 from policy.order import merge_by_heads
 from policy.risk import Folded
 from schemas.codec import encode
-from schemas.topics import COMMANDS, NETWORK, QUARANTINE, TELEMETRY, repartition_of, source_of
+from schemas.topics import COMMANDS, NETWORK, QUARANTINE, TELEMETRY, dlq_of, repartition_of, source_of
 from streams.counts import Counts
 from streams.risk_table import RiskTable
 from streams.runtime.batches import Batch, Record, TopicRange
@@ -67,6 +67,8 @@ class Assessment:
         self._check_signature = check_signature
         self._counts = counts
         self._quarantine = kafka.topic(QUARANTINE)
+        # A record of which only a .repartition topic is known: its letter names that, and lies with its source's.
+        self._own_dead_letters = {kafka.topic(topic): kafka.topic(dlq_of(source_of(topic))) for topic in _REPARTITION}
 
     def __call__(self, copartition: Copartition[RiskTable], batch: Batch) -> None:
         """Fold a batch whole: rows into the co-partition's table, all else into its outputs."""
@@ -153,6 +155,8 @@ class Assessment:
 
     def _reject(self, copartition: Copartition[RiskTable], record: IncomingRecord, exception: str, reason: str) -> None:
         letter = dead_letter(self._kafka, record, exception, reason, copartition.partition)
+        if record.topic in self._own_dead_letters:
+            letter = letter._replace(topic=self._own_dead_letters[record.topic])
         copartition.outputs.append(letter)
         self._counts.rejected += 1
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import CorruptRecordException
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
@@ -24,6 +25,7 @@ from streams.runtime.batches import Batch, Record, TopicRange
 from streams.runtime.errors import ConsumerFailedError
 from streams.runtime.topics import require_topics
 from transport.client import consumer_arguments
+from transport.illegible_headers import fetch_leniently
 
 if TYPE_CHECKING:
     from streams.runtime.application import CopartitionedApp
@@ -34,6 +36,10 @@ _LONGEST_POLL_PAUSE_MS = 1_800_000
 
 PARTITION_FETCH_BYTES = 1_048_576
 """Bytes fetched ahead of one partition: with it and the bounded buffers a backlog of any size takes bounded memory."""
+
+
+Ranges = dict[int, list[TopicRange]]
+"""What one poll read, by co-partition."""
 
 
 def _as_parsed(_: TopicPartition, record: Record) -> Record:
@@ -115,10 +121,13 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
                 if not self._may_poll(consumer):
                     await asyncio.sleep(_WAIT_FOR_SEEK_SECONDS)
                     return {}
-                batches = self._drain(fetcher, active_partitions)
+                epoch = self._epoch
+                ranges, illegible = self._drain(fetcher, active_partitions)
+                for tp in illegible:
+                    await self._read_leniently(consumer, tp, ranges)
                 remaining = deadline - time.monotonic()
-                if batches or remaining <= 0:
-                    return batches
+                if ranges or remaining <= 0:
+                    return self._batches(ranges, epoch)
                 waiter = fetcher._create_fetch_waiter()
                 done, _ = await asyncio.wait([waiter], timeout=remaining)
                 if not done:
@@ -135,10 +144,14 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
             and not subscriptions.reassignment_in_progress
         )
 
-    def _drain(self, fetcher: Any, active_partitions: set[TP]) -> dict[TP, list[Batch]]:
-        """Take what was fetched, without awaiting: the ranges of one co-partition become one batch."""
+    def _drain(self, fetcher: Any, active_partitions: set[TP]) -> tuple[Ranges, list[TopicPartition]]:
+        """Take what was fetched, without awaiting; also return the partitions whose next record has illegible headers.
+
+        What aiokafka parsed of those before it raised is read again with the rest.
+        """
         limit = self.app.runtime.worker.poll_records
-        ranges: dict[int, list[TopicRange]] = {}
+        ranges: Ranges = {}
+        illegible = []
         for tp in list(fetcher._records):
             if tp not in active_partitions:
                 continue
@@ -152,16 +165,37 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
             first = state.position
             if fetched.has_more():
                 fetched._partition_records._consumer_record = _as_parsed
-            records = fetched.getall(limit)
+            try:
+                records = fetched.getall(limit)
+            except (UnicodeDecodeError, CorruptRecordException):
+                del fetcher._records[tp]
+                illegible.append(tp)
+                continue
             if not fetched.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
-            if state.position != first:
-                topic = self.app.runtime.source_names[tp.topic]
-                ranges.setdefault(tp.partition, []).append(TopicRange(topic, first, state.position, records))
-        runtime = self.app.runtime
+            self._add(ranges, tp, first, state.position, records)
+        return ranges, illegible
+
+    async def _read_leniently(self, consumer: AIOKafkaConsumer, tp: TopicPartition, ranges: Ranges) -> None:
+        """Read past a record that aiokafka cannot parse; a batch that is really corrupt raises here again."""
+        epoch, first = self._epoch, self._sought_assignment.state_value(tp).position
+        fetched = await fetch_leniently(consumer, tp, first, self.app.runtime.worker.poll_records)
+        if self._may_poll(consumer) and epoch == self._epoch:
+            # Also drops what was fetched from the old position meanwhile.
+            consumer.seek(tp, fetched.position)
+            self._add(ranges, tp, first, fetched.position, fetched.records)
+
+    def _add(self, ranges: Ranges, tp: TopicPartition, first: int, stop: int, records: Sequence[Record]) -> None:
+        if stop != first:
+            topic = self.app.runtime.source_names[tp.topic]
+            ranges.setdefault(tp.partition, []).append(TopicRange(topic, first, stop, records))
+
+    def _batches(self, ranges: Ranges, epoch: int) -> dict[TP, list[Batch]]:
+        """Make the ranges of each co-partition one batch, under one of its partitions."""
+        kafka = self.app.runtime.kafka
         return {
-            TP(runtime.kafka.topic(found[0].topic), partition): [Batch(partition, self._epoch, tuple(found))]
+            TP(kafka.topic(found[0].topic), partition): [Batch(partition, epoch, tuple(found))]
             for partition, found in ranges.items()
         }
 

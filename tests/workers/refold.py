@@ -54,8 +54,8 @@ class Log:
         return [record for partition in range(self.partitions) for record in self.of(topic, partition)]
 
 
-async def read_log(kafka: KafkaSettings, partitions: int) -> Log:
-    """Read everything the worker reads and writes, up to the high watermarks of now."""
+async def read_log(kafka: KafkaSettings, partitions: int, topics: Sequence[str] = (*SOURCES, *WRITTEN)) -> Log:
+    """Read topics, by default everything the worker reads and writes, up to the high watermarks of now."""
     log = Log(partitions)
 
     def keep(tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
@@ -63,7 +63,7 @@ async def read_log(kafka: KafkaSettings, partitions: int) -> Log:
 
     wanted = [
         TopicPartition(kafka.topic(topic), partition)
-        for topic in (*SOURCES, *WRITTEN)
+        for topic in topics
         for partition in range(partitions)
     ]
     await read_to_high_watermark(kafka, wanted, keep, timeout_seconds=60)

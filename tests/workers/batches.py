@@ -1,0 +1,78 @@
+"""Record batches as bytes: which codec one has, and one that no Python client would write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.util import calc_crc32c
+
+from transport.client import client_arguments, consumer_arguments
+from transport.settings import KafkaSettings
+
+_NAMES = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+_HEADER_BYTES = 12
+
+
+async def codecs_of(kafka: KafkaSettings, partitions: Sequence[TopicPartition]) -> set[str]:
+    """Return the codecs in the attributes of the batches of these partitions, from their beginning."""
+    codecs = set()
+    async with AIOKafkaConsumer(**consumer_arguments(kafka)) as consumer:
+        consumer.assign(list(partitions))
+        await asyncio.gather(*(consumer.seek_to_beginning(tp) for tp in partitions))
+        for tp in partitions:
+            offset = 0
+            while (content := await _fetch(consumer, tp, offset)):
+                while len(content) > _HEADER_BYTES:
+                    size = _HEADER_BYTES + int.from_bytes(content[8:12], "big")
+                    if len(content) < size:
+                        break
+                    batch = DefaultRecordBatch(content[:size])
+                    codecs.add(_NAMES[batch.compression_type])
+                    offset, content = batch.next_offset, content[size:]
+    return codecs
+
+
+async def _fetch(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bytes:
+    client = consumer._client
+    node = client.cluster.leader_for_partition(tp)
+    request = FetchRequest(100, 1, 1_048_576, 0, [(tp.topic, [(tp.partition, offset, 1_048_576)])], rack_id="")
+    response = await client.send(node, request)
+    return bytes(response.topics[0][1][0][-1])
+
+
+async def write_with_header_name(
+    kafka: KafkaSettings, target: TopicPartition, name: bytes, *batches: Sequence[tuple[bytes, bytes]]
+) -> None:
+    """Write batches of (key, value) of which the last record has a header of this name, which may be any 4 bytes."""
+    async with AIOKafkaProducer(**client_arguments(kafka)) as producer:
+        for records in batches:
+            builder = producer.create_batch()
+            for number, (key, value) in enumerate(records):
+                headers = [("ZZZZ", b"x")] if number == len(records) - 1 else []
+                assert builder.append(key=key, value=value, timestamp=None, headers=headers) is not None
+            builder.close()
+            builder._builder = _Renamed(builder._builder, name)
+            await (await producer.send_batch(builder, target.topic, partition=target.partition))
+
+
+class _Renamed:
+    """A batch builder whose batches have another name for the header ZZZZ."""
+
+    def __init__(self, builder: Any, name: bytes) -> None:
+        self._wrapped = builder
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._wrapped, attribute)
+
+    def build(self) -> bytearray:
+        content = bytearray(self._wrapped.build())
+        at = content.index(b"ZZZZ")
+        content[at : at + 4] = self._name
+        content[17:21] = calc_crc32c(bytes(content[21:])).to_bytes(4, "big")
+        return content
