@@ -110,8 +110,8 @@ async def apply_topics(settings: KafkaSettings, specs: Iterable[TopicSpec] = tup
 async def delete_topics(settings: KafkaSettings, names: Collection[str] | None = None) -> list[str]:
     """Delete the topics called `names` (without prefix), or every topic that starts with the prefix.
 
-    Returns the full names of what was deleted (or is being deleted already), sorted; other names are passed over. Raises
-    EmptyPrefixError: no names are given and the prefix is empty; AdministrationError; aiokafka's KafkaError.
+    Returns the full names of what was deleted (or is being deleted already), sorted; other names are passed over.
+    Raises EmptyPrefixError: no names are given and the prefix is empty; AdministrationError; aiokafka's KafkaError.
     """
     if names is None and not settings.prefix:
         raise EmptyPrefixError("the prefix is empty, so every topic would be deleted; name the topics instead")

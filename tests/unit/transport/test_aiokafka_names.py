@@ -1,0 +1,91 @@
+"""The private names of aiokafka 0.14 that transport relies on. A release that changes one fails here, not in a crash.
+
+Why each is used stands where it is used: `transport/producer_shutdown.py`, `transport/views.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
+from aiokafka.producer.sender import Sender
+
+from transport.client import consumer_arguments, transactional_producer_arguments
+from transport.producer_shutdown import stop_producer
+from transport.settings import KafkaSettings
+
+
+def test_the_version_is_the_one_whose_source_was_read() -> None:
+    assert version("aiokafka").startswith("0.14.")
+
+
+async def test_a_producer_has_a_sender_with_a_task_an_accumulator_with_batches_and_a_transaction_manager() -> None:
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    try:
+        assert isinstance(producer._sender, Sender)
+        assert producer._sender.sender_task is None
+        assert producer._txn_manager._transaction_waiter is None
+        batch = MessageBatch(TopicPartition("t", 0), producer.create_batch(), 1, 0)
+        producer._message_accumulator._batches[batch.tp].append(batch)
+        producer._message_accumulator.fail_all(TimeoutError())
+        assert isinstance(batch.future.exception(), TimeoutError)
+        assert isinstance(batch._drain_waiter.exception(), TimeoutError)
+    finally:
+        producer._message_accumulator._batches.clear()
+        await producer.stop()
+
+
+async def test_a_batch_counts_its_records_because_idempotent_sequencing_counts_them_too() -> None:
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    batch: BatchBuilder = producer.create_batch()
+    for _ in range(3):
+        batch.append(timestamp=None, key=b"k", value=b"v")
+    await producer.stop()
+    assert batch.record_count() == 3
+
+
+async def test_a_consumer_tells_by_its_fetchers_task_that_it_has_stopped_fetching() -> None:
+    consumer = AIOKafkaConsumer(**consumer_arguments(KafkaSettings()))
+    consumer._fetcher = Fetcher(consumer._client, consumer._subscription)
+    assert consumer._fetcher.error_future is consumer._fetcher._fetch_task
+    await consumer._fetcher.close()
+    assert consumer._fetcher.error_future.done()
+    await consumer._client.close()
+    consumer._closed = True
+
+
+def test_an_offset_out_of_range_names_the_partitions_it_is_about() -> None:
+    partition = TopicPartition("t", 0)
+    assert set(OffsetOutOfRangeError({partition: 5}).args[0]) == {partition}
+
+
+async def test_a_producer_whose_broker_is_gone_stops_in_the_time_it_is_given() -> None:
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    batch = MessageBatch(TopicPartition("t", 0), producer.create_batch(), 1, 0)
+    producer._message_accumulator._batches[batch.tp].append(batch)
+    never = asyncio.create_task(asyncio.Event().wait())
+    producer._sender._sender_task = never
+    await stop_producer(producer, timeout_seconds=0.05)
+    await asyncio.wait({never})
+    assert never.cancelled()
+    assert isinstance(batch.future.exception(), TimeoutError)
+
+
+async def test_the_failure_of_a_fenced_producer_is_not_reported_a_second_time_by_asyncio() -> None:
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    producer._txn_manager.set_pid_and_epoch(1, 1)
+    producer._txn_manager.begin_transaction()
+    batch = MessageBatch(TopicPartition("t", 0), producer.create_batch(), 1, 0)
+    producer._message_accumulator._batches[batch.tp].append(batch)
+    producer._message_accumulator.fail_all(ProducerFenced())
+    producer._txn_manager.fatal_error(ProducerFenced())
+    await stop_producer(producer, timeout_seconds=0.05)
+    del producer, batch
+    await asyncio.sleep(0)
+    assert reported == []
