@@ -36,6 +36,9 @@ from schemas.risk import (
 from schemas.telemetry import Telemetry
 from schemas.timestamp import Timestamp
 
+REASON_CHARACTERS: Final = 1024
+"""How much of an operator's reason a transition carries: an order is obeyed however long its reason is."""
+
 
 class Folded(msgspec.Struct, frozen=True, gc=False):
     """The node's new row, and the transition the record caused."""
@@ -287,5 +290,5 @@ def _transition(
         policyVersion=policy.version,
         revision=row.revision,
         actor=None if command is None else command.actor,
-        reason=None if command is None else command.reason,
+        reason=None if command is None else command.reason[:REASON_CHARACTERS],
     )

@@ -28,8 +28,7 @@ UtcSecond = Annotated[
 ]
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
-# Carried into transitions, so its size must stay far below a record's limit whatever an operator pastes.
-Reason = Annotated[str, Meta(min_length=1, max_length=1024, description="Free text for people.")]
+Reason = Annotated[str, Meta(description="Free text for people; a transition carries its first 1024 characters.")]
 
 AutonomousSystem = Annotated[int, Meta(ge=1, le=4_294_967_295, description="An AS number, RFC 6793.")]
 Region = Annotated[str, Meta(min_length=1, max_length=128)]

@@ -1,7 +1,6 @@
 """What a node says of itself."""
 
 from enum import StrEnum
-from typing import Annotated
 
 import msgspec
 
@@ -26,7 +25,7 @@ class Telemetry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     eventId: Identifier | None = None
     bootId: Identifier | None = None
     kind: TelemetryKind | None = None
-    uptimeSeconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    uptimeSeconds: float | None = None
     agentVersion: Version | None = None
     fingerprint: Fingerprint | None = None
     metrics: dict[str, float] | None = None

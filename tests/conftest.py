@@ -13,12 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers.apache_kafka import ApacheKafka
 from tests.brokers.broker import Broker, BrokerUnavailable
 from tests.brokers.kafka_jars import jars, jars_directory
 from tests.brokers.noida_db import NoidaDb
 from transport.settings import KafkaSettings
+
+# No timing is asserted: on two busy cores a deadline would fail by chance.
+settings.register_profile("kordon", deadline=None)
+settings.load_profile("kordon")
 
 NOIDA_DB = "noida-db"
 APACHE_KAFKA = "apache-kafka"

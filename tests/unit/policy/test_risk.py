@@ -65,6 +65,13 @@ def test_the_operators_name_and_reason_stand_on_the_transitions_they_caused() ->
     assert story.row().baselineRevision == 3
 
 
+def test_an_order_is_obeyed_however_long_its_reason_is_and_the_transition_carries_its_beginning() -> None:
+    story = Story().tell(
+        seen(0, **HOME), command(5, "quarantine", reason="r" * 500_000), command(6, "release", reason="")
+    )
+    assert [transition.reason for transition in story.transitions] == ["r" * 1024, ""]
+
+
 def test_an_operator_who_takes_over_keeps_when_and_why_the_node_was_held() -> None:
     story = Story().tell(seen(0, **HOME), seen(10, **AWAY))
     before = story.row().quarantine

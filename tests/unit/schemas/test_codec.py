@@ -93,7 +93,7 @@ def test_a_record_without_a_value_is_a_decode_error() -> None:
         ({"action": "exempt"}, "expiresAt"),
         ({"action": "exempt", "expiresAt": None}, "expiresAt"),
         ({"actor": ""}, "actor"),
-        ({"reason": "x" * 1025}, "reason"),
+        ({"reason": None}, "reason"),
         ({"commandId": "c" * 129}, "commandId"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_command_is_held_to_its_constraints(changes: dict[str, object], field:
         ({"lastShutdownClean": "yes"}, "lastShutdownClean"),
         ({"lastShutdownClean": None}, "lastShutdownClean"),
         ({"kind": "reboot"}, "kind"),
-        ({"uptimeSeconds": -1}, "uptimeSeconds"),
+        ({"uptimeSeconds": "long"}, "uptimeSeconds"),
         ({"fingerprint": "xyz"}, "fingerprint"),
         ({"agentVersion": "1 0"}, "agentVersion"),
         ({"metrics": {"load": "high"}}, "metrics"),
