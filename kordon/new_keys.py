@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 OPERATOR_ROLES: Final = (Role.ENROL, Role.REVOKE, Role.QUARANTINE, Role.RELEASE)
 
-ISSUER_DIRECTORY: Final = "issuer"
-PASSPHRASE_FILE: Final = "issuer.passphrase"  # noqa: S105 - a file's name
+KEYS_FOLDER: Final = "keys"
+PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105 - a file's name
 TRUST_FILE: Final = "trust.json"
 
 
@@ -36,9 +36,9 @@ class NewKeys:
     operators: dict[Path, SigningKey]
 
     @property
-    def issuer_directory(self) -> Path:
+    def keys_folder(self) -> Path:
         """The folder of the issuer's key ring."""
-        return self.directory / ISSUER_DIRECTORY
+        return self.directory / KEYS_FOLDER
 
     @property
     def trust_file(self) -> Path:
@@ -74,7 +74,7 @@ def make_keys(
     # Everything is checked before the first file, so that a mistake leaves nothing behind.
     decode(TrustDocument, encode(trust.document), TRUST_FILE)
     own_passphrase = directory / PASSPHRASE_FILE
-    for path in (directory / ISSUER_DIRECTORY, directory / TRUST_FILE, *keys, own_passphrase):
+    for path in (directory / KEYS_FOLDER, directory / TRUST_FILE, *keys, own_passphrase):
         if path.exists() and path != passphrase_file:
             raise PrivateFileError(f"{path} exists and is not overwritten; move it away, or name another directory")
     if passphrase_file is None:
@@ -82,9 +82,9 @@ def make_keys(
         write_private_file(passphrase_file, secrets.token_urlsafe(32).encode() + b"\n")
     passphrase = read_private_file(passphrase_file).rstrip(b"\r\n")
     if iterations is None:
-        ring.save(directory / ISSUER_DIRECTORY, passphrase)
+        ring.save(directory / KEYS_FOLDER, passphrase)
     else:
-        ring.save(directory / ISSUER_DIRECTORY, passphrase, iterations=iterations)
+        ring.save(directory / KEYS_FOLDER, passphrase, iterations=iterations)
     for file, key in keys.items():
         save_signing_key(file, key)
     trust.save(directory / TRUST_FILE)

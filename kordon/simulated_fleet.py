@@ -12,6 +12,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from schemas.topics import NETWORK, TELEMETRY
 from transport.client import producer_arguments
+from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,10 +37,10 @@ async def publish(
     Raises:
         KafkaError: the broker cannot be reached, or a topic does not exist.
     """
+    stream = records(await _partition_count(settings))
     producer = AIOKafkaProducer(**producer_arguments(settings))
     try:
         await producer.start()
-        stream = records(await _partition_count(producer, settings))
         began = time.monotonic()
         sent = 0
         while True:
@@ -51,7 +52,7 @@ async def publish(
                     key=record.key,
                     value=record.value,
                     partition=record.partition,
-                    headers=record.headers,
+                    headers=list(record.headers),
                     timestamp_ms=record.timestamp,
                 )
                 for record in chunk
@@ -66,13 +67,16 @@ async def publish(
         await producer.stop()
 
 
-async def _partition_count(producer: AIOKafkaProducer, settings: KafkaSettings) -> int:
-    counts = set()
-    for topic in (settings.topic(TELEMETRY), settings.topic(NETWORK)):
-        partitions = await producer.partitions_for(topic)
-        if not partitions:
+async def _partition_count(settings: KafkaSettings) -> int:
+    # Not the producer's own question, by which a broker may create the topic.
+    async with Watermarks(settings) as watermarks:
+        counts = {
+            topic: await watermarks.partition_count(topic)
+            for topic in (settings.topic(TELEMETRY), settings.topic(NETWORK))
+        }
+    for topic, count in counts.items():
+        if count == 0:
             raise UnknownTopicOrPartitionError(topic)
-        counts.add(len(partitions))
-    if len(counts) != 1:
-        raise UnknownTopicOrPartitionError(f"{TELEMETRY} and {NETWORK} have different partition counts: {counts}")
-    return int(counts.pop())
+    if len(set(counts.values())) != 1:
+        raise UnknownTopicOrPartitionError(f"topics have different partition counts: {counts}")
+    return counts[settings.topic(TELEMETRY)]

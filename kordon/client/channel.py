@@ -14,6 +14,7 @@ from schemas.topics import REPLIES, REQUESTS
 from transport.client import consumer_arguments, producer_arguments
 from transport.partitioner import partition_of
 from transport.producer_shutdown import stop_producer
+from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +74,8 @@ class ReplyChannel:
         self._producer = AIOKafkaProducer(**producer_arguments(self._settings))
         self._consumer = AIOKafkaConsumer(**consumer_arguments(self._settings))
         try:
+            self._replies = await self._reply_partition()
             await self._producer.start()
-            self._replies = await self._reply_partition(self._producer)
             await self._consumer.start()
             self._consumer.assign([self._replies])
         except BaseException:
@@ -89,12 +90,14 @@ class ReplyChannel:
         if self._producer is not None:
             await stop_producer(self._producer, _STOP_SECONDS)
 
-    async def _reply_partition(self, producer: AIOKafkaProducer) -> TopicPartition:
+    async def _reply_partition(self) -> TopicPartition:
         topic = self._replies.topic
-        partitions = await producer.partitions_for(topic)
-        if not partitions:
+        # Not the producer's own question, by which a broker may create the topic.
+        async with Watermarks(self._settings) as watermarks:
+            count = await watermarks.partition_count(topic)
+        if count == 0:
             raise UnknownTopicOrPartitionError(topic)
-        return TopicPartition(topic, partition_of(self._key, len(partitions)))
+        return TopicPartition(topic, partition_of(self._key, count))
 
     async def ask(
         self, value: bytes, judge: Callable[[bytes], Answer], *, timeout_seconds: float, attempts: int

@@ -85,6 +85,6 @@ class Publisher:
         if self._producer is None:
             raise RuntimeError("a publisher is used inside `async with`")
         metadata = await self._producer.send_and_wait(
-            self._settings.topic(topic), key=key, value=value, headers=headers, timestamp_ms=timestamp
+            self._settings.topic(topic), key=key, value=value, headers=list(headers), timestamp_ms=timestamp
         )
         return Published(metadata.topic, metadata.partition, metadata.offset, metadata.timestamp)

@@ -34,10 +34,10 @@ Examples:
 
 \b
 It makes, in the directory:
-  issuer/             the issuer's signing keys, master secrets and sealing keys, encrypted
-  issuer.passphrase   their passphrase, unless --passphrase-file names one; keep it apart from them
-  operator.json       an operator's key for `kordon node` and `kordon quarantine` (one per --operator)
-  trust.json          whom everybody believes: take it to workers, issuers, nodes and verifiers yourself
+  keys/           the issuer's signing keys, master secrets and sealing keys, encrypted
+  passphrase      their passphrase, unless --passphrase-file names one; keep it apart from them
+  operator.json   an operator's key for `kordon node` and `kordon quarantine` (one per --operator)
+  trust.json      whom everybody believes: take it to workers, issuers, nodes and verifiers yourself
 """
 )
 @click.option("--cluster-id", required=True, help="Names this cluster; half of every request's audience.")
@@ -78,7 +78,7 @@ def init(
             ExitStatus.USAGE, f"{error.field}: {error.reason}", "Choose names of letters, digits, dot and hyphen."
         ) from None
     files = {
-        "issuerKeys": str(made.issuer_directory),
+        "keysFolder": str(made.keys_folder),
         "passphraseFile": str(made.passphrase_file),
         "trustFile": str(made.trust_file),
         "operatorKeys": {key.kid: str(file) for file, key in made.operators.items()},
@@ -86,7 +86,7 @@ def init(
     if as_json:
         print_json({"clusterId": made.trust.cluster_id, "issuer": made.trust.issuer, **files})
         return
-    click.echo(f"issuer's key ring   {files['issuerKeys']}")
+    click.echo(f"issuer's key ring   {files['keysFolder']}")
     click.echo(f"its passphrase      {files['passphraseFile']}")
     for file, key in made.operators.items():
         click.echo(f"operator's key      {file} ({key.kid})")

@@ -20,9 +20,9 @@ from kordon.demo.broker import embedded_broker
 from kordon.demo.cast import Cast
 from kordon.demo.cleanup import remove_everything
 from kordon.demo.director import Director
-from kordon.demo.keys import DemoKeys, make_keys
 from kordon.demo.processes import Processes
 from kordon.demo.scenario import FLEET, PARTITIONS, SCENARIO
+from kordon.new_keys import NewKeys, make_keys
 from kordon.operator import Operator
 from schemas.timestamp import Timestamp
 from transport.administration import apply_topics
@@ -40,6 +40,10 @@ STALE_SECONDS: Final = 4
 
 READY_SECONDS: Final = 60.0
 """How long the worker may take to have every co-partition."""
+
+
+_ITERATIONS: Final = 10_000
+"""Of PBKDF2 over a passphrase of 256 random bits that lives for a minute."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ class _Stage:
     async def play(self) -> Performance:
         async with AsyncExitStack() as stack:
             settings = await self._kafka(stack)
-            keys = make_keys(self._directory / "keys")
+            keys = make_keys(
+                self._directory / "keys", cluster_id="demo", issuer="kordon-demo", label="demo", iterations=_ITERATIONS
+            )
             environment = self._environment(settings, keys)
             processes = await stack.enter_async_context(Processes(self._directory, environment))
             audience = await stack.enter_async_context(Audience(settings, PARTITIONS, self._on_transition))
@@ -141,7 +147,7 @@ class _Stage:
         self._narrator.stage(f"cleaned up: {len(topics)} topics and {len(groups)} consumer groups are deleted")
 
     async def _start(
-        self, stack: AsyncExitStack, settings: KafkaSettings, keys: DemoKeys, processes: Processes, audience: Audience
+        self, stack: AsyncExitStack, settings: KafkaSettings, keys: NewKeys, processes: Processes, audience: Audience
     ) -> Director:
         async def start_worker() -> Child:
             return await processes.start("worker", _kordon("worker", "--grace", "8"))
@@ -150,7 +156,7 @@ class _Stage:
         await start_worker()
         await processes.start("issuer", _kordon("issuer", "--grace", "8"))
         self._narrator.stage(f"worker and issuer are starting; their logs are in {self._directory}")
-        operator = Operator(settings, keys.trust, keys.operator_key, "demo-operator")
+        operator = Operator(settings, keys.trust, next(iter(keys.operators.values())), "demo-operator")
         cast = await stack.enter_async_context(Cast(settings, keys.trust, operator))
         await _ready(processes, audience, since)
         self._narrator.stage("the worker has every co-partition")
@@ -169,7 +175,7 @@ class _Stage:
             stale_seconds=STALE_SECONDS + 1,
         )
 
-    def _environment(self, settings: KafkaSettings, keys: DemoKeys) -> dict[str, str]:
+    def _environment(self, settings: KafkaSettings, keys: NewKeys) -> dict[str, str]:
         """Return the processes' environment: a person's own connection settings hold only for their own broker."""
         inherited = {
             name: value
@@ -184,8 +190,12 @@ class _Stage:
             "KORDON_WORKER_INSTANCE_ID": "demo-worker",
             "KORDON_WORKER_TRUST_FILE": str(keys.trust_file),
             "KORDON_TRUST_FILE": str(keys.trust_file),
-            "KORDON_OPERATOR_KEY_FILE": str(keys.operator_key_file),
-            **keys.issuer_environment,
+            "KORDON_OPERATOR_KEY_FILE": str(next(iter(keys.operators))),
+            "KORDON_ISSUER_INSTANCE_ID": "demo-issuer",
+            "KORDON_ISSUER_TRUST_FILE": str(keys.trust_file),
+            "KORDON_ISSUER_KEYS_FOLDER": str(keys.keys_folder),
+            "KORDON_ISSUER_PASSPHRASE_FILE": str(keys.passphrase_file),
+            "KORDON_ISSUER_PROGRESS_AGE_MS": str(STALE_SECONDS * 1000),
             "PYTHONUNBUFFERED": "1",
         }
         if policy is not None:
@@ -198,10 +208,9 @@ class _Stage:
 
     async def _stay(self, environment: dict[str, str], processes: Processes) -> None:
         """Say how to talk to what is running, and wait for Ctrl-C."""
-        names = sorted(name for name in environment if name.startswith("KORDON_") and "PASS" not in name)
         self._narrator.remark(
             "\nEverything is still running. In another terminal:\n\n"
-            + "".join(f"  export {name}={environment[name]}\n" for name in names if name in _FOR_A_PERSON)
+            + "".join(f"  export {name}={environment[name]}\n" for name in sorted(_FOR_A_PERSON))
             + "\n  kordon quarantine watch --from-beginning\n"
             '  kordon quarantine add amber --reason "just trying"\n'
             "  kordon simulate --count 100\n\nCtrl-C ends it."

@@ -34,7 +34,7 @@ def test_what_is_made_fits_together(tmp_path: Path) -> None:
 
     passphrase = keys.passphrase_file.read_bytes().rstrip()
     trust = Trust.load(keys.trust_file)
-    KeyRing.load(keys.issuer_directory, passphrase).check_against(trust, int(time.time() * 1000))
+    KeyRing.load(keys.keys_folder, passphrase).check_against(trust, int(time.time() * 1000))
     for name in ("alice", "bob"):
         signer = trust.signer(name)
         assert signer is not None
@@ -82,10 +82,10 @@ def test_a_passphrase_of_ones_own_encrypts_the_ring(tmp_path: Path) -> None:
 
     keys = made(tmp_path / "keys", passphrase_file=passphrase_file)
 
-    KeyRing.load(keys.issuer_directory, b"correct horse battery staple")
-    assert "issuer.passphrase" not in files_of(tmp_path / "keys")
+    KeyRing.load(keys.keys_folder, b"correct horse battery staple")
+    assert "passphrase" not in files_of(tmp_path / "keys")
     with pytest.raises(KeyFileError):
-        KeyRing.load(keys.issuer_directory, b"another passphrase")
+        KeyRing.load(keys.keys_folder, b"another passphrase")
 
 
 def test_a_nodes_key_is_made_and_only_its_public_half_is_printed(
@@ -105,5 +105,5 @@ def test_keys_tells_programs_where_the_files_are(tmp_path: Path, capsys: pytest.
 
     told = msgspec.json.decode(capsys.readouterr().out)
     assert told["issuer"] == "kordon-berlin"
-    assert all(Path(told[name]).exists() for name in ("issuerKeys", "passphraseFile", "trustFile"))
+    assert all(Path(told[name]).exists() for name in ("keysFolder", "passphraseFile", "trustFile"))
     assert load_signing_key(Path(told["operatorKeys"]["operator"])).kid == "operator"

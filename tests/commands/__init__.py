@@ -1,0 +1,1 @@
+"""Runs the ``kordon`` command as a person or a script would."""
