@@ -59,9 +59,10 @@ class Watermarks:
 
     async def partition_count(self, topic: str) -> int:
         """How many partitions `topic` (full name) has; 0 if there is no such topic."""
-        consumer = self._opened()
-        await consumer.topics()
-        return len(consumer.partitions_for_topic(topic) or ())
+        # The consumer's own `partitions_for_topic` knows only topics it reads, and its `topics()` keeps names alone.
+        # To ask for one topic by name could create it.
+        cluster = await self._opened()._client.fetch_all_metadata()  # noqa: SLF001
+        return len(cluster.partitions_for_topic(topic) or ())
 
     async def __aenter__(self) -> Self:
         """Open."""
