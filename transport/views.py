@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from transport.client import consumer_arguments
+from transport.polling import check_fetching, poll
 from transport.settings import KafkaSettings
 from transport.watermarks import Watermarks, high_watermark
 
@@ -28,6 +29,7 @@ __all__ = [
     "OnBatch",
     "View",
     "ViewFailedError",
+    "check_fetching",
     "high_watermark",
     "last_record",
     "read_to_high_watermark",
@@ -253,8 +255,9 @@ class _Reader:
 
     async def poll(self, on_batch: OnBatch) -> None:
         """Wait shortly for records, hand over what came, and move the positions."""
+        reached = dict(self.positions)
         try:
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH_RECORDS)
+            batches = await poll(self._consumer, reached, timeout_ms=POLL_MS, max_records=MAX_BATCH_RECORDS)
         except OffsetOutOfRangeError as error:
             partitions = set(error.args[0])
             if not partitions <= self._unread:
@@ -265,12 +268,8 @@ class _Reader:
             return
         for partition, records in batches.items():
             on_batch(partition, records)
-        self._check_fetching()
-        for partition, position in self.positions.items():
-            reached = await self._consumer.position(partition)
-            if reached != position:
-                self.positions[partition] = reached
-                self._unread.discard(partition)
+        self._unread = {partition for partition in self._unread if reached[partition] == self.positions[partition]}
+        self.positions = reached
         # A poll that finds records does not suspend, and a long restore must not stop the rest of the
         # process.
         await asyncio.sleep(0)
@@ -283,13 +282,6 @@ class _Reader:
     def _seek(self, partition: TopicPartition, offset: int) -> None:
         self._consumer.seek(partition, offset)
         self.positions[partition] = offset
-
-    def _check_fetching(self) -> None:
-        # If aiokafka's fetching task dies, `getmany` answers "no records" for ever; only this private task
-        # tells.
-        fetching = self._consumer._fetcher.error_future  # noqa: SLF001
-        if fetching.done() and not fetching.cancelled():
-            raise fetching.exception() or RuntimeError("aiokafka has stopped fetching")
 
 
 @contextlib.asynccontextmanager
