@@ -1,0 +1,126 @@
+"""A co-partition at work: batches of requests in, one Kafka transaction a batch out.
+
+A transaction holds the replies, decisions, bindings, dead letters and forwarded records of a batch, the progress record
+and the group's offsets. What was judged is put into the state at once, so that a batch's second request meets the
+first one's decision; if the transaction then fails, the state is dropped with the co-partition and built anew from
+what was committed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from issuer.errors import BrokenChainError
+from issuer.freshness import Freshness
+from issuer.judgement import Judge
+from issuer.state import CopartitionState
+from schemas.codec import encode
+from schemas.progress import PROGRESS_SCHEMA_VERSION, IssuerProgress
+from schemas.timestamp import Timestamp
+from schemas.topics import ISSUER_PROGRESS, REQUESTS, repartition_of
+from transport.outgoing import OutgoingRecord
+from transport.settings import KafkaSettings
+from transport.views import check_fetching
+from transport.writer import TransactionalWriter
+
+SERVICE: Final = "issuer"
+SOURCES: Final = (REQUESTS, repartition_of(REQUESTS))
+"""What is answered, names without prefix."""
+
+_JUDGED_AT_ONCE: Final = 16
+"""Requests judged, about a millisecond each, between two turns of the event loop."""
+
+
+class Copartition:
+    """One co-partition, taken over: its state stands at ``offsets``, and ``writer`` has fenced the former owner.
+
+    ``offsets`` are next offsets by source topic without prefix. ``clock`` gives ms since the epoch.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        state: CopartitionState,
+        judge: Judge,
+        writer: TransactionalWriter,
+        offsets: Mapping[str, int],
+        clock: Callable[[], Timestamp],
+    ) -> None:
+        self.state = state
+        self.offsets: dict[str, int] = dict(offsets)
+        self._kafka = kafka
+        self._judge = judge
+        self._writer = writer
+        self._clock = clock
+        self._names = {TopicPartition(kafka.topic(name), state.partition): name for name in SOURCES}
+        self._reported = 0.0
+
+    @property
+    def positions(self) -> dict[TopicPartition, int]:
+        """Where to read on."""
+        return {place: self.offsets[name] for place, name in self._names.items()}
+
+    async def run(
+        self,
+        reader: AIOKafkaConsumer,
+        freshness: Freshness,
+        *,
+        poll_records: int,
+        progress_interval_seconds: float,
+    ) -> NoReturn:
+        """Answer for as long as the co-partition is owned; ends by cancellation or a fault.
+
+        Raises:
+            ProducerFenced: another issuer has taken over.
+            BrokenChainError: requests came out of order.
+            KafkaError, WriterError, ViewFailedError: crash, and a restart resumes.
+        """
+        while True:
+            check_fetching(reader)
+            due = self._reported + progress_interval_seconds - time.monotonic()
+            batches = await reader.getmany(*self._names, timeout_ms=max(0, int(due * 1000)), max_records=poll_records)
+            if batches:
+                await self._answer(batches, freshness)
+            elif self._reported + progress_interval_seconds <= time.monotonic():
+                await self._commit([], {})
+
+    async def _answer(
+        self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]], freshness: Freshness
+    ) -> None:
+        caught_up = await freshness.wait(self.state)
+        outgoing: list[OutgoingRecord] = []
+        moved: dict[TopicPartition, int] = {}
+        judged = 0
+        for place, records in batches.items():
+            name = self._names[place]
+            judge = self._judge.judge if name == REQUESTS else self._judge.judge_forwarded
+            for record in records:
+                if record.offset < self.offsets[name]:
+                    raise BrokenChainError(
+                        f"{place.topic} [{place.partition}] offset {record.offset} came after it was answered: "
+                        f"the checkpoint stands at {self.offsets[name]}"
+                    )
+                outgoing += judge(record, caught_up=caught_up, now=self._clock())
+                self.offsets[name] = moved[place] = record.offset + 1
+                judged += 1
+                if judged % _JUDGED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        await self._commit(outgoing, moved)
+
+    async def _commit(self, records: Iterable[OutgoingRecord], moved: Mapping[TopicPartition, int]) -> None:
+        await self._writer.commit(records, moved, self._kafka.group_id(SERVICE), self._progress)
+        self._reported = time.monotonic()
+
+    def _progress(self, _next_offsets: Mapping[TopicPartition, int]) -> Sequence[OutgoingRecord]:
+        progress = IssuerProgress(
+            schemaVersion=PROGRESS_SCHEMA_VERSION,
+            partition=self.state.partition,
+            at=self._clock(),
+            offsets=dict(self.offsets),
+            partitionCount=self.state.partition_count,
+        )
+        topic = self._kafka.topic(ISSUER_PROGRESS)
+        return (OutgoingRecord(topic, self.state.partition, None, encode(progress)),)

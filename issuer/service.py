@@ -1,0 +1,221 @@
+"""The issuer as a process: joins the group, owns what it is given, and stops at the first thing that goes wrong.
+
+An ownership is a task: it takes all assigned co-partitions over (:mod:`issuer.takeover`), follows the registry, the
+risk rows and the worker's progress in one view, and answers each co-partition in a task of its own. A rebalance ends it
+and a new one begins; any fault in it ends the process, which a supervisor starts again.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from issuer.copartition import SERVICE, Copartition
+from issuer.counts import Counts
+from issuer.envelopes import EnvelopeBuilder
+from issuer.errors import OwnershipLostError
+from issuer.freshness import Freshness
+from issuer.group import Group
+from issuer.judgement import Judge, Rules
+from issuer.key_ring import KeyRing
+from issuer.refusal_rate import RefusalRate
+from issuer.settings import IssuerSettings
+from issuer.state import CopartitionState
+from issuer.takeover import checkpoint_offsets, restore_memory
+from issuer.topics import partition_counts, reply_topics, shared_count
+from policy.policy_file import load_policy
+from schemas.timestamp import Timestamp
+from schemas.topics import REGISTRY, RISK, STREAMS_PROGRESS
+from transport.client import consumer_arguments
+from transport.settings import KafkaSettings
+from transport.trust import Trust
+from transport.views import NotCaughtUpError, View, last_record
+from transport.watermarks import Watermarks
+from transport.writer import Step, TransactionalWriter
+
+_LAST_RECORD_SECONDS: Final = 60.0
+_MILLIS: Final = 1000
+
+_log: Final = structlog.get_logger("kordon.issuer")
+
+
+def system_clock() -> Timestamp:
+    """Return the time of day."""
+    return Timestamp(time.time_ns() // 1_000_000)
+
+
+class Issuer:
+    """One issuer process. ``on_step`` is handed to every transactional writer."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        settings: IssuerSettings,
+        *,
+        clock: Callable[[], Timestamp] = system_clock,
+        on_step: Callable[[Step], None] = lambda _: None,
+    ) -> None:
+        """Load trust, keys and policy.
+
+        Raises:
+            TrustFileError, PrivateFileError, KeyFileError, KeyRingError, PolicyError: they cannot be used.
+        """
+        self.counts: Final = Counts()
+        self._kafka = kafka
+        self._settings = settings
+        self._clock = clock
+        self._on_step = on_step
+        self._trust = Trust.load(settings.trust_file)
+        self._ring = KeyRing.load(settings.keys_folder, settings.read_passphrase())
+        self._ring.check_against(self._trust, clock())
+        self._policy = load_policy(settings.policy_file)
+        self._audience = self._trust.audience(kafka.prefix)
+        self._ownership: asyncio.Task[None] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Answer requests until ``stop`` is set.
+
+        Raises:
+            RefusedError: a person has to decide first.
+            Exception: anything else is a crash that a restart resumes from.
+        """
+        counts = await partition_counts(self._kafka)
+        count = shared_count(self._kafka, counts)
+        rules = Rules(
+            self._audience,
+            self._policy,
+            self._settings.limits,
+            self._ring,
+            EnvelopeBuilder(self._trust, self._ring, self._audience, self._settings.capsule_lifetime_seconds),
+            reply_topics(self._kafka, self._settings, counts),
+        )
+        group = Group(self._kafka, self._settings, self._release)
+        try:
+            await group.join()
+            while not stop.is_set():
+                assigned = await group.poll()
+                if assigned is not None:
+                    await self._release()
+                    self._ownership = asyncio.create_task(self._own(sorted(assigned), count, rules), name="ownership")
+                if self._ownership is not None and self._ownership.done():
+                    self._ownership.result()
+                    raise OwnershipLostError("the ownership ended by itself")
+        finally:
+            await self._release()
+            await group.leave()
+
+    async def _release(self) -> None:
+        """End the ownership; what it was about to commit is aborted, and the next owner answers it."""
+        ownership, self._ownership = self._ownership, None
+        if ownership is not None:
+            ownership.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ownership
+
+    async def _own(self, partitions: Sequence[int], partition_count: int, rules: Rules) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                await self._own_within(stack, partitions, partition_count, rules)
+        except ExceptionGroup as group:
+            raise _first(group) from group
+
+    async def _own_within(
+        self, stack: AsyncExitStack, partitions: Sequence[int], partition_count: int, rules: Rules
+    ) -> None:
+        if not partitions:
+            await asyncio.Event().wait()
+        began = time.monotonic()
+        writers = await self._fence(stack, partitions)
+        watermarks = await stack.enter_async_context(Watermarks(self._kafka))
+        offsets = {p: await checkpoint_offsets(self._kafka, watermarks, p, partition_count) for p in partitions}
+        states = {p: CopartitionState(p, partition_count, self._trust, self._ring, self.counts) for p in partitions}
+        restore_seconds = self._settings.restore_timeout_ms / _MILLIS
+        await restore_memory(self._kafka, states, restore_seconds)
+        view = await stack.enter_async_context(await self._view(states))
+        freshness = Freshness(self._kafka, view, watermarks, self._settings.freshness_timeout_ms / _MILLIS)
+        for state in states.values():
+            if not await freshness.wait(state, restore_seconds):
+                raise NotCaughtUpError({}, restore_seconds)
+        copartitions = [
+            Copartition(
+                self._kafka,
+                states[p],
+                Judge(self._kafka, rules, states[p], self._rate(), self.counts),
+                writers[p],
+                offsets[p],
+                self._clock,
+            )
+            for p in partitions
+        ]
+        reader = await self._reader(stack, copartitions)
+        _log.info(
+            "copartitions.taken",
+            partitions=list(partitions),
+            milliseconds=round((time.monotonic() - began) * _MILLIS),
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(view.failed())
+            for copartition in copartitions:
+                tasks.create_task(
+                    copartition.run(
+                        reader,
+                        freshness,
+                        poll_records=self._settings.poll_records,
+                        progress_interval_seconds=self._settings.progress_interval_ms / _MILLIS,
+                    )
+                )
+
+    async def _fence(self, stack: AsyncExitStack, partitions: Sequence[int]) -> dict[int, TransactionalWriter]:
+        writers: dict[int, TransactionalWriter] = {}
+        for partition in partitions:
+            name = self._kafka.transactional_id(SERVICE, partition)
+            writers[partition] = TransactionalWriter(self._kafka, name, self._on_step)
+            stack.push_async_callback(writers[partition].close)
+        async with asyncio.TaskGroup() as tasks:
+            for writer in writers.values():
+                tasks.create_task(writer.open())
+        return writers
+
+    async def _view(self, states: dict[int, CopartitionState]) -> View:
+        """Return a view, not open yet, of the registry, the risk rows and the worker's progress."""
+        kafka = self._kafka
+        registry, risk, progress = (kafka.topic(name) for name in (REGISTRY, RISK, STREAMS_PROGRESS))
+        start: dict[TopicPartition, int] = {}
+        for partition in states:
+            place = TopicPartition(progress, partition)
+            last = await last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS)
+            if last is not None:
+                start[place] = last.offset
+
+        def take(place: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+            state = states[place.partition]
+            reads = {registry: state.read_registry, risk: state.read_risk, progress: state.read_progress}
+            for record in records:
+                reads[place.topic](record)
+
+        places = [TopicPartition(topic, p) for p in states for topic in (registry, risk, progress)]
+        return View(kafka, places, take, start=start)
+
+    async def _reader(self, stack: AsyncExitStack, copartitions: Sequence[Copartition]) -> AIOKafkaConsumer[Any, Any]:
+        reader: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(**consumer_arguments(self._kafka))
+        stack.push_async_callback(reader.stop)
+        await reader.start()
+        positions = {place: at for copartition in copartitions for place, at in copartition.positions.items()}
+        reader.assign(list(positions))
+        for place, at in positions.items():
+            reader.seek(place, at)
+        return reader
+
+    def _rate(self) -> RefusalRate:
+        return RefusalRate(self._settings.refusals_per_second, time.monotonic)
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """Return the first fault of a group: the others are what it led to."""
+    fault = group.exceptions[0]
+    return _first(fault) if isinstance(fault, ExceptionGroup) else fault

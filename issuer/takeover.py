@@ -1,0 +1,149 @@
+"""Taking co-partitions, in steps. A crash at any of them leaves nothing behind but fenced former owners.
+
+1. Fence: ``InitProducerId`` of each co-partition's transactional id ends the former owner's commits and settles its
+   open transaction. From here on nobody else writes decisions, bindings or progress of these co-partitions.
+2. Find the checkpoints: the last progress record of each.
+3. Without one, make sure that nothing was ever decided, and start at the beginning of the request topics. With one,
+   check it: written by this version or an older one, with the same partition count, naming an offset for every
+   request topic that the topic still holds (or has just reached).
+4. Restore the memory: bindings and decisions, up to the high watermark.
+5. Hand over :class:`~issuer.copartition.Copartition` objects that stand at their checkpoints. Requests are read from
+   there explicitly; the group's committed offsets are for monitoring only.
+
+What cannot be squared is a :class:`~issuer.errors.RefusedError` that says what would be lost.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from issuer.copartition import SOURCES
+from issuer.errors import (
+    CheckpointMissingError,
+    CheckpointOutOfRangeError,
+    NewerStateError,
+    PartitionCountError,
+    UnreadableStateError,
+)
+from issuer.state import CopartitionState
+from schemas.codec import DecodeError, decode
+from schemas.progress import PROGRESS_SCHEMA_VERSION, IssuerProgress
+from schemas.topics import BINDINGS, DECISIONS, ISSUER_PROGRESS
+from transport.settings import KafkaSettings
+from transport.views import last_record, read_to_high_watermark
+from transport.watermarks import Watermarks
+
+_LAST_RECORD_SECONDS: Final = 60.0
+
+
+async def restore_memory(kafka: KafkaSettings, states: dict[int, CopartitionState], timeout_seconds: float) -> None:
+    """Read the bindings and decisions of these co-partitions, whose writers must have been fenced.
+
+    Raises:
+        UnreadableStateError: one cannot be read.
+        NotCaughtUpError, KafkaError: the broker does not answer as it should.
+    """
+    decisions = kafka.topic(DECISIONS)
+
+    def take(place: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        state = states[place.partition]
+        read = state.read_decision if place.topic == decisions else state.read_binding
+        for record in records:
+            read(record)
+
+    places = [TopicPartition(topic, p) for p in states for topic in (kafka.topic(BINDINGS), decisions)]
+    await read_to_high_watermark(kafka, places, take, timeout_seconds=timeout_seconds)
+
+
+async def checkpoint_offsets(
+    kafka: KafkaSettings, watermarks: Watermarks, partition: int, partition_count: int
+) -> dict[str, int]:
+    """Return the next offset of each request topic, names without prefix, where this co-partition's owner goes on.
+
+    Raises:
+        RefusedError: a person has to decide first; the text says about what.
+        NotCaughtUpError, KafkaError: the broker does not answer as it should.
+    """
+    checkpoint = await _read_checkpoint(kafka, partition)
+    sources = {TopicPartition(kafka.topic(name), partition): name for name in SOURCES}
+    low = await watermarks.low(list(sources))
+    if checkpoint is None:
+        await _require_untouched(kafka, watermarks, partition)
+        return {name: low[place] for place, name in sources.items()}
+    _check_versions(checkpoint, partition, partition_count)
+    high = await watermarks.high(list(sources))
+    for place, name in sources.items():
+        _check_offset(checkpoint, place, name, low[place], high[place])
+    return {name: checkpoint.offsets[name] for name in SOURCES}
+
+
+async def _read_checkpoint(kafka: KafkaSettings, partition: int) -> IssuerProgress | None:
+    place = TopicPartition(kafka.topic(ISSUER_PROGRESS), partition)
+    record = await last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS)
+    if record is None:
+        return None
+    try:
+        checkpoint = decode(IssuerProgress, record.value, ISSUER_PROGRESS)
+    except DecodeError as error:
+        raise UnreadableStateError(
+            f"the last progress record of co-partition {partition} (offset {record.offset}) cannot be read: "
+            f"{error.reason}. Without it nobody knows which requests were answered"
+        ) from error
+    if checkpoint.partition != partition:
+        raise UnreadableStateError(
+            f"the last progress record on {place.topic} [{partition}] describes co-partition {checkpoint.partition}"
+        )
+    return checkpoint
+
+
+async def _require_untouched(kafka: KafkaSettings, watermarks: Watermarks, partition: int) -> None:
+    """Allow a start at the beginning only where nothing was ever decided.
+
+    Aborted records do not count: a first commit that failed left nothing. What retention has deleted counts.
+    """
+    outputs = [TopicPartition(kafka.topic(name), partition) for name in (DECISIONS, BINDINGS)]
+    written = [TopicPartition(kafka.topic(ISSUER_PROGRESS), partition), *outputs]
+    touched = any((await watermarks.low(written)).values())
+    for place in outputs:
+        touched = touched or await last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS) is not None
+    if touched:
+        raise CheckpointMissingError(
+            f"co-partition {partition} has decisions or bindings but no progress record, so it is not known which "
+            "requests were answered. From the beginning, requests would be answered twice; from the end, some never. "
+            f"Restore {kafka.topic(ISSUER_PROGRESS)}, or delete and create again the topics that the issuer writes"
+        )
+
+
+def _check_versions(checkpoint: IssuerProgress, partition: int, partition_count: int) -> None:
+    where = f"the checkpoint of co-partition {partition}"
+    if checkpoint.schemaVersion > PROGRESS_SCHEMA_VERSION:
+        raise NewerStateError(
+            f"{where} was written by a newer Kordon (schema {checkpoint.schemaVersion}, this one knows "
+            f"{PROGRESS_SCHEMA_VERSION}); what it says beyond would be lost. Run that version"
+        )
+    if checkpoint.partitionCount != partition_count:
+        raise PartitionCountError(
+            f"{where} was written with {checkpoint.partitionCount} partitions, now there are {partition_count}: nodes "
+            "belong to other co-partitions now, where nobody remembers their requests and bindings. Create topics "
+            "with the new count under another prefix"
+        )
+
+
+def _check_offset(checkpoint: IssuerProgress, place: TopicPartition, name: str, low: int, high: int) -> None:
+    offset = checkpoint.offsets.get(name)
+    if offset is None:
+        raise CheckpointMissingError(
+            f"the checkpoint of co-partition {place.partition} names no offset for {name}, so it is not known which "
+            "of its requests were answered"
+        )
+    if offset < low:
+        raise CheckpointOutOfRangeError(
+            f"{place.topic} [{place.partition}] begins at offset {low}, the checkpoint stands at {offset}: "
+            f"{low - offset} offsets were deleted before they were answered. Their requests are lost"
+        )
+    if offset > high:
+        raise CheckpointOutOfRangeError(
+            f"{place.topic} [{place.partition}] ends at offset {high}, the checkpoint stands at {offset}: the topic "
+            "was created anew or its broker lost data. Requests below the checkpoint would never be answered"
+        )
