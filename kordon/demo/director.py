@@ -187,7 +187,7 @@ class Director:
         return "obeyed" if acted() else "dead letter"
 
     async def _ask(self, node: CastNode, trick: Trick, claims: Place | None, expected: str) -> str:
-        former = self._answers.get(node.name)
+        former = self._answers.pop(node.name, None)
         if trick is Trick.GARBAGE:
             answer = await node.client.send_bytes(
                 b"not a request", timeout_seconds=ANSWER_SECONDS, attempts=ANSWER_ATTEMPTS
@@ -202,12 +202,14 @@ class Director:
                 break
             await asyncio.sleep(0.5)
         self._answers[node.name] = answer
-        if trick is Trick.SAME_BYTES and answer == former and isinstance(answer, Capsule):
+        if trick is Trick.SAME_BYTES and _same_capsule(answer, former):
             return "the same capsule"
         return words_of_answer(answer)
 
     async def _settle(self, node: str) -> str:
-        answer = self._answers[node]
+        answer = self._answers.get(node)
+        if answer is None:
+            return "no answer to settle"
         if isinstance(answer, Capsule):
             capsule_id = answer.capsule_id
             row = await self._row(
@@ -261,6 +263,14 @@ def words_of_answer(answer: Capsule | Denial) -> str:
     if answer.risk_score is not None and answer.reason is DenialReason.NETWORK_POLICY_VIOLATION:
         return f"{answer.reason.value}, risk {answer.risk_score}"
     return answer.reason.value
+
+
+def _same_capsule(one: Capsule | Denial | None, other: Capsule | Denial | None) -> bool:
+    return (
+        isinstance(one, Capsule)
+        and isinstance(other, Capsule)
+        and (one.capsule_id, one.expires_at, one.runtime_key) == (other.capsule_id, other.expires_at, other.runtime_key)
+    )
 
 
 def _fleet_words(rows: int, quarantined: int, dead_letters: int) -> str:
