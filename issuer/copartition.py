@@ -9,7 +9,7 @@ what was committed.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -22,8 +22,8 @@ from schemas.progress import PROGRESS_SCHEMA_VERSION, IssuerProgress
 from schemas.timestamp import Timestamp
 from schemas.topics import ISSUER_PROGRESS, REQUESTS, repartition_of
 from transport.outgoing import OutgoingRecord
+from transport.polling import poll
 from transport.settings import KafkaSettings
-from transport.views import check_fetching
 from transport.writer import TransactionalWriter
 
 SERVICE: Final = "issuer"
@@ -78,18 +78,16 @@ class Copartition:
             BrokenChainError: requests came out of order.
             KafkaError, WriterError, ViewFailedError: crash, and a restart resumes.
         """
+        positions = self.positions
         while True:
-            check_fetching(reader)
             due = self._reported + progress_interval_seconds - time.monotonic()
-            batches = await reader.getmany(*self._names, timeout_ms=max(0, int(due * 1000)), max_records=poll_records)
+            batches = await poll(reader, positions, timeout_ms=max(0, int(due * 1000)), max_records=poll_records)
             if batches:
                 await self._answer(batches, freshness)
             elif self._reported + progress_interval_seconds <= time.monotonic():
                 await self._commit([], {})
 
-    async def _answer(
-        self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]], freshness: Freshness
-    ) -> None:
+    async def _answer(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], freshness: Freshness) -> None:
         caught_up = await freshness.wait(self.state)
         outgoing: list[OutgoingRecord] = []
         moved: dict[TopicPartition, int] = {}

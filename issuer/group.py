@@ -8,7 +8,7 @@ begins after.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -31,7 +31,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned: frozenset[TopicPartition] | None = None
         self._failure: Exception | None = None
         # Range gives the same partitions of equally partitioned topics to the same member; `take` makes sure.
-        self._consumer: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(
+        self._consumer: AIOKafkaConsumer = AIOKafkaConsumer(
             **consumer_arguments(kafka, group_id=kafka.group_id(SERVICE))
             | {
                 "auto_offset_reset": "latest",

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -192,7 +192,7 @@ class Issuer:
             if last is not None:
                 start[place] = last.offset
 
-        def take(place: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        def take(place: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
             state = states[place.partition]
             reads = {registry: state.read_registry, risk: state.read_risk, progress: state.read_progress}
             for record in records:
@@ -201,8 +201,8 @@ class Issuer:
         places = [TopicPartition(topic, p) for p in states for topic in (registry, risk, progress)]
         return View(kafka, places, take, start=start)
 
-    async def _reader(self, stack: AsyncExitStack, copartitions: Sequence[Copartition]) -> AIOKafkaConsumer[Any, Any]:
-        reader: AIOKafkaConsumer[Any, Any] = AIOKafkaConsumer(**consumer_arguments(self._kafka))
+    async def _reader(self, stack: AsyncExitStack, copartitions: Sequence[Copartition]) -> AIOKafkaConsumer:
+        reader: AIOKafkaConsumer = AIOKafkaConsumer(**consumer_arguments(self._kafka))
         stack.push_async_callback(reader.stop)
         await reader.start()
         positions = {place: at for copartition in copartitions for place, at in copartition.positions.items()}

@@ -14,7 +14,7 @@ What cannot be squared is a :class:`~issuer.errors.RefusedError` that says what 
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -46,7 +46,7 @@ async def restore_memory(kafka: KafkaSettings, states: dict[int, CopartitionStat
     """
     decisions = kafka.topic(DECISIONS)
 
-    def take(place: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+    def take(place: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         state = states[place.partition]
         read = state.read_decision if place.topic == decisions else state.read_binding
         for record in records:

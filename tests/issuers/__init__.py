@@ -1,0 +1,1 @@
+"""A cluster with keys, a stand-in for the worker, and issuers as processes, for the integration tests."""
