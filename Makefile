@@ -6,14 +6,15 @@
 #   ARGS='-k fencing'   make test: further arguments for pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration check format lock clean
+.PHONY: help demo test test-unit test-integration check format documents lock clean
+.NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest $(ARGS)
-PACKAGES := schemas policy transport streams issuer kordon
+CODE := schemas policy transport streams issuer kordon tests scripts $(wildcard bench)
 export PYTHON VENV
 
 help: ## Say what there is
@@ -36,17 +37,22 @@ test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn 
 	@echo "== integration tests"
 	@$(PYTEST) tests/integration
 
-check: ## Format, lint, types, import arrows
+check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt
-	@echo "== format (ruff)" && $(BIN)/ruff format --check --quiet $(PACKAGES) tests || { echo "run: make format"; exit 1; }
-	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(PACKAGES) tests
-	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary
+	@echo "== format (ruff)" && $(BIN)/ruff format --check --quiet $(CODE) || { echo "run: make format"; exit 1; }
+	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(CODE)
+	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py
 	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
+	@echo "== documents" && $(BIN)/python scripts/documents.py --check
 
 format: ## Format the code and mend what the linter can mend
 	@scripts/bootstrap requirements-dev.txt
-	@$(BIN)/ruff format $(PACKAGES) tests
-	@$(BIN)/ruff check --fix $(PACKAGES) tests
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+documents: ## Write the tables of README.md and docs/ from the code
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python scripts/documents.py
 
 # The files are universal (one for every supported Python and platform), carry hashes and name no index.
 # Without UPGRADE=1 the pins that still fit stay.
