@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import CoordinatorNotAvailableError, OffsetOutOfRangeError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 from aiokafka.producer.sender import Sender
 
@@ -63,16 +63,30 @@ def test_an_offset_out_of_range_names_the_partitions_it_is_about() -> None:
     assert set(OffsetOutOfRangeError({partition: 5}).args[0]) == {partition}
 
 
-async def test_a_producer_whose_broker_is_gone_stops_in_the_time_it_is_given() -> None:
+async def test_a_producer_whose_broker_is_gone_stops_in_the_time_it_is_given_and_leaves_no_task() -> None:
+    before = asyncio.all_tasks()
     producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
     batch = MessageBatch(TopicPartition("t", 0), producer.create_batch(), 1, 0)
     producer._message_accumulator._batches[batch.tp].append(batch)
-    never = asyncio.create_task(asyncio.Event().wait())
-    producer._sender._sender_task = never
+    producer._txn_manager.set_pid_and_epoch(1, 1)
+    producer._txn_manager.begin_transaction()
+    producer._txn_manager.maybe_add_partition_to_txn(batch.tp)
+    # Without a broker the task looks for the transaction's coordinator for ever.
+    producer._sender.client.coordinator_lookup = _unavailable
+    producer._sender.client.force_metadata_update = _unavailable_metadata
+    await producer._sender.start()
     await stop_producer(producer, timeout_seconds=0.05)
-    await asyncio.wait({never})
-    assert never.cancelled()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
     assert isinstance(batch.future.exception(), TimeoutError)
+
+
+async def _unavailable(*_: object) -> int:
+    raise CoordinatorNotAvailableError
+
+
+async def _unavailable_metadata() -> bool:
+    return False
 
 
 async def test_the_failure_of_a_fenced_producer_is_not_reported_a_second_time_by_asyncio() -> None:
