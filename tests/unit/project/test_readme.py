@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from issuer.envelopes import EnvelopeBuilder, Judged
 from issuer.key_ring import KeyRing, SealingKeyPair, Secret, SigningKey
 from kordon.client import Ed25519Credential
+from kordon.demo.narration import sentence_of
+from kordon.demo.scenario import SCENARIO
 from policy.fleet import Fleet
 from policy.issuance import Denial, IssuanceLimits, Request, View, decide
 from policy.policy_file import default_policy
@@ -131,3 +133,19 @@ def test_the_transition_in_the_readme_is_the_one_it_causes() -> None:
 
 def test_the_denial_in_the_readme_is_the_one_that_follows() -> None:
     assert example("denial") == [denied()]
+
+
+def test_the_demo_in_the_readme_is_the_one_that_is_played() -> None:
+    played = {(sentence_of(step), step.expect) for act in SCENARIO for step in act.steps}
+    steps = sum(len(act.steps) for act in SCENARIO)
+    output = README.read_text().partition("$ make demo\n")[2].partition("```")[0]
+    shown = [
+        (sentence.strip(), actual.strip())
+        for sentence, actual in re.findall(r"^   ✓ (.+?)   +(\S.*)$", output, re.MULTILINE)
+        if "simulated nodes" not in sentence
+    ]
+    assert len(shown) > 20
+    assert set(shown) <= played
+    assert f"All {steps + 1} outcomes were as expected" in output
+    titles = re.findall(r"^\d  (.+)$", output, re.MULTILINE)
+    assert titles == [act.title for act in SCENARIO]
