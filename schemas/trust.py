@@ -104,3 +104,7 @@ def _schema_of_custom(custom_type: type) -> dict[str, Any]:
     if custom_type is Timestamp:
         return {"type": "string", "format": "date-time"}
     raise NotImplementedError(custom_type)
+
+
+if __name__ == "__main__":
+    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())  # noqa: T201 - what it is for
