@@ -340,15 +340,14 @@ class TestWithABrokerOfItsOwn:
             with pytest.raises((DeliveryTimeoutError, KafkaError)):
                 await writer.commit([row(kafka, b"lost")], {}, "group")
         own_apache_kafka.start()
-        async with opened(kafka) as writer:
+        async with opened(self.patient(kafka)) as writer:
             await writer.commit([row(kafka, b"after")], {}, "group")
         assert await values(kafka, "rows") == [b"before", b"after"]
 
     async def test_a_broker_that_restarts_under_a_commit_leaves_all_of_it_or_nothing(
         self, kafka: KafkaSettings, own_apache_kafka: Broker
     ) -> None:
-        patient = kafka.model_copy(update={"delivery_timeout_ms": 60_000})
-        async with opened(patient) as writer:
+        async with opened(self.patient(kafka)) as writer:
             await writer.commit([row(kafka, b"before")], {}, "group")
             await asyncio.to_thread(own_apache_kafka.stop)
             commit = asyncio.create_task(
@@ -357,12 +356,17 @@ class TestWithABrokerOfItsOwn:
             await asyncio.to_thread(own_apache_kafka.start)
             # Depending on what the broker was asked first, aiokafka tries again or gives up.
             await asyncio.wait({commit})
-        async with opened(kafka) as writer:
+        async with opened(self.patient(kafka)) as writer:
             await writer.commit([row(kafka, b"after")], {}, "group")
         written = await values(kafka, "rows")
         assert written in ([b"before", b"after"], [b"before", b"meanwhile", b"after"])
         assert len(await values(kafka, "progress")) == len(written) - 2
         assert len(written) == 3 or isinstance(commit.exception(), (KafkaError, DeliveryTimeoutError))
+
+    @staticmethod
+    def patient(kafka: KafkaSettings) -> KafkaSettings:
+        """With time for a broker that starts."""
+        return kafka.model_copy(update={"delivery_timeout_ms": 60_000})
 
     @staticmethod
     def with_progress(kafka: KafkaSettings) -> Callable[[Mapping[TopicPartition, int]], list[OutgoingRecord]]:
