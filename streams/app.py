@@ -16,25 +16,12 @@ from typing import cast
 from faust.streams import Stream
 from faust.types import StreamT
 
-from policy.policy_file import load_policy
-from schemas.topics import (
-    COMMANDS,
-    DECISIONS,
-    NETWORK,
-    QUARANTINE,
-    RISK,
-    STREAMS_PROGRESS,
-    TELEMETRY,
-    dlq_of,
-    repartition_of,
-)
 from streams.assessment import Assessment
+from streams.composition import new_runtime
 from streams.counts import Counts, serve_metrics
 from streams.logs import configure_logs
-from streams.risk_table import RiskTable
 from streams.runtime.application import new_app
 from streams.runtime.batches import Batch
-from streams.runtime.runtime import Runtime
 from streams.settings import WorkerSettings
 from streams.signatures import command_gate
 from transport.settings import KafkaSettings
@@ -42,22 +29,9 @@ from transport.settings import KafkaSettings
 configure_logs()
 kafka = KafkaSettings.load()
 worker = WorkerSettings.load()
-policy = load_policy(worker.policy_file)
 counts = Counts()
 assessment = Assessment(kafka, command_gate(worker.trust_file), counts)
-
-runtime = Runtime(
-    kafka,
-    worker,
-    service="streams",
-    sources=(COMMANDS, DECISIONS, NETWORK, repartition_of(NETWORK), TELEMETRY, repartition_of(TELEMETRY)),
-    changelog=RISK,
-    progress=STREAMS_PROGRESS,
-    outputs=(QUARANTINE, dlq_of(COMMANDS), dlq_of(NETWORK), dlq_of(TELEMETRY)),
-    others=(dlq_of(DECISIONS),),
-    policy_version=policy.version,
-    new_table=lambda _: RiskTable(policy),
-)
+runtime = new_runtime(kafka, worker)
 app = new_app(runtime)
 
 

@@ -8,6 +8,7 @@ read_uncommitted client.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,8 @@ class Watermarks:
         consumer = AIOKafkaConsumer(**consumer_arguments(self._settings) | {"isolation_level": "read_uncommitted"})
         try:
             await consumer.start()
+            # aiokafka's `stop` raises CancelledError while a task that `start` made has not run yet.
+            await asyncio.sleep(0)
         except BaseException:
             await consumer.stop()
             raise

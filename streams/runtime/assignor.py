@@ -36,8 +36,7 @@ def divide(partitions: int, owned: Mapping[str, Iterable[int]]) -> dict[str, set
     free = set(range(partitions))
     for member, share in shares.items():
         for partition in sorted(free.intersection(owned[member])):
-            room = least + (1 if extra > 0 else 0)
-            if len(share) == room:
+            if len(share) >= least + (1 if extra > 0 else 0):
                 break
             share.add(partition)
             free.discard(partition)

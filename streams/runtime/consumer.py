@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streams.runtime.application import CopartitionedApp
 
 _WAIT_FOR_SEEK_SECONDS = 0.02
+_LONGEST_STANDSTILL_SECONDS = 30.0
 _LONGEST_POLL_PAUSE_MS = 1_800_000
 """Restoring rows may take long, and nothing is polled meanwhile; the member stays in its group by its heartbeats."""
 
@@ -209,13 +210,18 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
 
     @Service.task
     async def _watch(self) -> None:
-        """Look for failures while nothing polls, such as a group that refuses this member."""
+        """Look for failures while nothing polls, such as a group that refuses this member or a seek that never came."""
+        may_poll_at = time.monotonic()
         async for _ in self.itertimer(1.0, name="kordon-watch"):
             consumer = self._consumer
             if consumer is None or consumer._fetcher is None or consumer._closed:
                 continue
+            if self._may_poll(consumer) or self.app.rebalancing or self._sought_assignment is None:
+                may_poll_at = time.monotonic()
             try:
                 self._raise_failure(consumer)
+                if time.monotonic() - may_poll_at > _LONGEST_STANDSTILL_SECONDS:
+                    raise ConsumerFailedError("the assignment was not sought, so nothing is read")  # noqa: TRY301
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker crashes of it
                 self.app.runtime.crash_from_thread(error)
                 return

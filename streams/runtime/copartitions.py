@@ -25,7 +25,7 @@ from faust.types import TP
 
 from streams.runtime.batches import Batch
 from streams.runtime.copartition import Copartition, Table
-from streams.runtime.errors import SplitCopartitionError
+from streams.runtime.errors import SplitCopartitionError, TakeOverFailedError
 from streams.runtime.takeover import take_over
 from streams.runtime.topics import require_topics
 
@@ -47,6 +47,7 @@ class Copartitions:
         self._generation = -1
         self._epoch: int | None = None
         self._taking_over: asyncio.Task[None] | None = None
+        self._superseded = False
 
     @property
     def is_taking_over(self) -> bool:
@@ -125,11 +126,15 @@ class Copartitions:
         Raises as :func:`~streams.runtime.takeover.take_over`.
         """
         await self._stop_taking_over()
+        self._superseded = False
         self._taking_over = asyncio.create_task(self._take_missing(), name="taking over")
-        # A newer rebalance cancels the take-over, and then sends this signal again.
         await asyncio.wait({self._taking_over})
-        if not self._taking_over.cancelled():
-            self._taking_over.result()
+        if self._superseded:
+            return  # by a newer rebalance, which calls this again
+        self._taking_over.result()
+        if self.is_taking_over:
+            missing = sorted(self._assigned - self._owned.keys())
+            raise TakeOverFailedError(f"the take-over of co-partitions {missing} ended without them")
 
     async def _take_missing(self) -> None:
         missing = sorted(self._assigned - self._owned.keys())
@@ -153,9 +158,10 @@ class Copartitions:
                     tasks.create_task(take(partition))
         except BaseExceptionGroup as group:
             # One name says more than a group; the others failed of the same or were cancelled.
-            raise group.exceptions[0] from group
+            raise group.exceptions[0] from None
 
     async def _stop_taking_over(self) -> None:
+        self._superseded = True
         if self._taking_over is not None and not self._taking_over.done():
             self._taking_over.cancel()
             with contextlib.suppress(asyncio.CancelledError):

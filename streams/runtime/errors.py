@@ -23,6 +23,10 @@ class SplitCopartitionError(DeliveryError):
     """This member was assigned a part of a co-partition; two owners would fence each other for ever."""
 
 
+class TakeOverFailedError(DeliveryError):
+    """A take-over ended without an error and without its co-partition."""
+
+
 class MissingTopicsError(DeliveryError):
     """Topics are missing. They may be created any time, so a restart is worth while."""
 

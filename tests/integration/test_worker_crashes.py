@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import random
-from pathlib import Path
 
 import pytest
 
 from schemas.topics import QUARANTINE
+from tests.workers.fixtures import StartWorker, start_worker
 from tests.workers.following import create_topics, folded_all, seen, taken
 from tests.workers.load import Load
-from tests.workers.process import WorkerProcess
 from tests.workers.refold import Log, assert_refolds, read_log
 from transport.settings import KafkaSettings
 from transport.writer import Step
 
+__all__ = ["start_worker"]
+
 PARTITIONS = 3
 
 
-async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings, tmp_path: Path) -> None:
+async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
     chance = random.Random(7)
-    log = tmp_path / "worker.log"
     async with Load(kafka, PARTITIONS, misplaced=5) as load:
         for number in range(4):
-            worker = WorkerProcess(kafka, log)
+            worker = start_worker(kafka)
             # Each life must have committed something new, or the next kill would hit a worker at its start again.
             await seen(kafka, QUARANTINE, PARTITIONS, lambda records, least=number * 40: len(records) > least)
             await asyncio.sleep(chance.random())
             worker.kill()
-        worker = WorkerProcess(kafka, log)
+        worker = start_worker(kafka)
         await taken(worker, PARTITIONS)
     await folded_all(kafka, PARTITIONS, worker)
     assert await worker.terminate() == 0
@@ -38,19 +38,19 @@ async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings
     assert folded > load.written * 0.9
 
 
-async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(kafka: KafkaSettings, tmp_path: Path) -> None:
+async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(
+    kafka: KafkaSettings, start_worker: StartWorker
+) -> None:
     await create_topics(kafka, PARTITIONS)
-    log = tmp_path / "worker.log"
     async with Load(kafka, PARTITIONS, rate=800):
         for step in Step:
-            worker = WorkerProcess(
+            worker = start_worker(
                 kafka,
-                log,
                 module="tests.workers.exiting_app",
                 settings={"KORDON_TEST_EXIT_STEP": step.name, "KORDON_TEST_EXIT_COMMIT": "8"},
             )
             assert await worker.ended() == 99, worker.tail()
-        worker = WorkerProcess(kafka, log)
+        worker = start_worker(kafka)
         await taken(worker, PARTITIONS)
     await folded_all(kafka, PARTITIONS, worker)
     assert await worker.terminate() == 0
@@ -58,10 +58,10 @@ async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(kafka: 
 
 
 async def test_the_comparison_notices_a_lost_a_repeated_and_an_invented_transition(
-    kafka: KafkaSettings, tmp_path: Path
+    kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
     await create_topics(kafka, PARTITIONS)
-    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    worker = start_worker(kafka)
     async with Load(kafka, PARTITIONS, rate=2000):
         await seen(kafka, QUARANTINE, PARTITIONS, lambda records: len(records) > 20)
     await folded_all(kafka, PARTITIONS, worker)

@@ -17,15 +17,17 @@ from schemas.quarantine import QuarantineTransition
 from schemas.risk import NodeStatus, RiskRow
 from schemas.topics import COMMANDS, DECISIONS, NETWORK, QUARANTINE, RISK, TELEMETRY, dlq_of, repartition_of
 from tests.workers.batches import codecs_of, write_with_header_name
+from tests.workers.fixtures import StartWorker, start_worker
 from tests.workers.following import create_topics, folded_all
 from tests.workers.load import now, observation, report
 from tests.workers.operators import Operator, trusting
-from tests.workers.process import WorkerProcess
 from tests.workers.refold import WRITTEN, Log, assert_refolds, forwarded_to, read_log
 from transport.client import producer_arguments
 from transport.dead_letters import cause_of
 from transport.partitioner import partition_of
 from transport.settings import KafkaSettings
+
+__all__ = ["start_worker"]
 
 PARTITIONS = 3
 Headers = Sequence[tuple[str, bytes]]
@@ -46,7 +48,7 @@ def causes(log: Log, topic: str) -> Counter[str]:
 
 
 async def test_every_malformed_record_becomes_one_dead_letter_and_the_next_is_folded(
-    kafka: KafkaSettings, tmp_path: Path
+    kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
     await create_topics(kafka, PARTITIONS)
     key, good = b"node-1", observation("node-1", now(), "192.0.2.1")
@@ -92,7 +94,7 @@ async def test_every_malformed_record_becomes_one_dead_letter_and_the_next_is_fo
         await producer.send_and_wait(
             kafka.topic(NETWORK), good, key=key, partition=partition, timestamp_ms=now() - 3_000_000
         )
-    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
     await worker.terminate()
     log = await read_log(kafka, PARTITIONS)
@@ -106,12 +108,13 @@ async def test_every_malformed_record_becomes_one_dead_letter_and_the_next_is_fo
     assert all((cause := cause_of(letter.headers)) is not None and cause.message for letter in letters)
     assert causes(log, NETWORK)["FromTheFuture"] == 2
     assert causes(log, COMMANDS) == {"NoTrustFile": 2}
-    origins = {(cause.topic, cause.partition, cause.offset) for letter in letters if (cause := cause_of(letter.headers))}
+    found_causes = [cause_of(letter.headers) for letter in letters]
+    origins = {(cause.topic, cause.partition, cause.offset) for cause in found_causes if cause}
     assert len(origins) == len(letters)
 
 
 async def test_header_names_that_are_no_utf8_neither_stop_nor_spoil_a_partition(
-    kafka: KafkaSettings, tmp_path: Path
+    kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
     await create_topics(kafka, PARTITIONS)
     await write_with_header_name(
@@ -121,7 +124,7 @@ async def test_header_names_that_are_no_utf8_neither_stop_nor_spoil_a_partition(
         [(b"node-1", observation("node-1", now(), f"192.0.2.{number}")) for number in range(5)],
         [(b"node-1", b"not JSON")],
     )
-    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
     async with AIOKafkaProducer(**producer_arguments(kafka)) as producer:
         value = observation("node-1", now(), "192.0.2.9")
@@ -134,7 +137,7 @@ async def test_header_names_that_are_no_utf8_neither_stop_nor_spoil_a_partition(
     assert len(log.all(dlq_of(NETWORK))) == 1
 
 
-async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, tmp_path: Path) -> None:
+async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
     for number, codec in enumerate(codecs):
@@ -149,7 +152,7 @@ async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, tmp_path:
                     for _ in range(20)
                 ]
             )
-    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
     await worker.terminate()
     log = await read_log(kafka, PARTITIONS)
@@ -160,7 +163,7 @@ async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, tmp_path:
 
 
 async def test_a_crc32_placed_record_is_judged_once_in_its_right_partition(
-    kafka: KafkaSettings, tmp_path: Path
+    kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
     await create_topics(kafka, PARTITIONS)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "enable.idempotence": True})
@@ -175,7 +178,7 @@ async def test_a_crc32_placed_record_is_judged_once_in_its_right_partition(
         producer.produce(kafka.topic(NETWORK), key=node, value=moved)
         producer.produce(kafka.topic(TELEMETRY), key=node, value=report(node, now(), clean=False, bootId="1"))
     assert producer.flush(30) == 0
-    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
     await worker.terminate()
     log = await read_log(kafka, PARTITIONS)
@@ -192,13 +195,13 @@ async def test_a_crc32_placed_record_is_judged_once_in_its_right_partition(
         assert signal.evidence.topic == NETWORK
 
 
-async def test_a_command_counts_only_when_its_signer_may_order_it(kafka: KafkaSettings, tmp_path: Path) -> None:
+async def test_a_command_counts_only_when_its_signer_may_order_it(
+    kafka: KafkaSettings, tmp_path: Path, start_worker: StartWorker
+) -> None:
     await create_topics(kafka, PARTITIONS)
     guard, keeper, stranger = Operator("guard"), Operator("keeper"), Operator("stranger")
     trust = trusting(tmp_path / "trust.json", {guard: ["quarantine"], keeper: ["release"]})
-    worker = WorkerProcess(
-        kafka, tmp_path / "worker.log", settings={"KORDON_WORKER_TRUST_FILE": str(trust)}
-    )
+    worker = start_worker(kafka, settings={"KORDON_WORKER_TRUST_FILE": str(trust)})
     async with AIOKafkaProducer(**producer_arguments(kafka)) as producer:
 
         async def order(node_id: str, action: str, by: Operator | None, *, partition: int | None = None) -> None:
@@ -234,10 +237,10 @@ async def test_a_command_counts_only_when_its_signer_may_order_it(kafka: KafkaSe
 
 
 async def test_decisions_in_transactions_are_folded_once_committed_and_never_when_aborted(
-    kafka: KafkaSettings, tmp_path: Path
+    kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
     await create_topics(kafka, PARTITIONS)
-    worker = WorkerProcess(kafka, tmp_path / "worker.log")
+    worker = start_worker(kafka)
     producer = AIOKafkaProducer(**producer_arguments(kafka) | {"transactional_id": f"{kafka.prefix}test-issuer"})
     async with producer:
         for number in range(6):

@@ -26,7 +26,7 @@ async def codecs_of(kafka: KafkaSettings, partitions: Sequence[TopicPartition]) 
         await asyncio.gather(*(consumer.seek_to_beginning(tp) for tp in partitions))
         for tp in partitions:
             offset = 0
-            while (content := await _fetch(consumer, tp, offset)):
+            while content := await _fetch(consumer, tp, offset):
                 while len(content) > _HEADER_BYTES:
                     size = _HEADER_BYTES + int.from_bytes(content[8:12], "big")
                     if len(content) < size:

@@ -20,20 +20,28 @@ from transport.views import last_record
 from transport.watermarks import high_watermark
 
 
-async def create_topics(kafka: KafkaSettings, partitions: int) -> None:
-    """Create all of Kordon's topics."""
+async def create_topics(kafka: KafkaSettings, partitions: int, **others: int) -> None:
+    """Create all of Kordon's topics, and ``others`` (name=partitions); return when the broker shows them all."""
+    counts = {spec.name: partitions for spec in TOPICS.values()} | others
     admin = AIOKafkaAdminClient(**admin_arguments(kafka))
     await admin.start()
     try:
         created = await admin.create_topics(
             [
-                NewTopic(kafka.topic(spec.name), partitions, 1, topic_configs={"cleanup.policy": spec.cleanup.value})
-                for spec in TOPICS.values()
+                NewTopic(kafka.topic(name), count, 1, topic_configs={"cleanup.policy": _cleanup(name)})
+                for name, count in counts.items()
             ]
         )
+        assert not [error for error in created.topic_errors if error[1]]
+        wanted = {kafka.topic(name) for name in counts}
+        while wanted - {topic["topic"] for topic in await admin.describe_topics() if topic["partitions"]}:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
     finally:
         await admin.close()
-    assert not [error for error in created.topic_errors if error[1]]
+
+
+def _cleanup(topic: str) -> str:
+    return TOPICS[topic].cleanup.value if topic in TOPICS else "delete"
 
 
 async def progress_of(kafka: KafkaSettings, partition: int) -> StreamsProgress | None:
@@ -67,9 +75,7 @@ async def has_folded_all(kafka: KafkaSettings, partitions: int) -> bool:
     return True
 
 
-async def folded_all(
-    kafka: KafkaSettings, partitions: int, *workers: WorkerProcess, seconds: float = 60.0
-) -> None:
+async def folded_all(kafka: KafkaSettings, partitions: int, *workers: WorkerProcess, seconds: float = 60.0) -> None:
     """Wait until everything is folded, what was forwarded meanwhile included. Fails if a worker ends before."""
     deadline = time.monotonic() + seconds
     # Twice: a record forwarded in the last transaction seen is read in a later one.

@@ -25,7 +25,7 @@ class WorkerProcess:
         kafka: KafkaSettings,
         log: Path,
         *,
-        instance: str = "one",
+        instance: str | None = "one",
         module: str = "streams.app",
         settings: Mapping[str, str] | None = None,
         supervised: bool = False,
@@ -36,8 +36,8 @@ class WorkerProcess:
         environment = os.environ | {
             "KORDON_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "KORDON_KAFKA_PREFIX": kafka.prefix,
-            "KORDON_WORKER_INSTANCE_ID": instance,
             "PYTHONPATH": str(ROOT),
+            **({"KORDON_WORKER_INSTANCE_ID": instance} if instance else {}),
             **(settings or {}),
         }
         with log.open("ab") as output:

@@ -61,11 +61,7 @@ async def read_log(kafka: KafkaSettings, partitions: int, topics: Sequence[str] 
     def keep(tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         log.records.setdefault((kafka.without_prefix(tp.topic), tp.partition), []).extend(records)
 
-    wanted = [
-        TopicPartition(kafka.topic(topic), partition)
-        for topic in topics
-        for partition in range(partitions)
-    ]
+    wanted = [TopicPartition(kafka.topic(topic), partition) for topic in topics for partition in range(partitions)]
     await read_to_high_watermark(kafka, wanted, keep, timeout_seconds=60)
     return log
 
@@ -75,7 +71,7 @@ class Refolded:
     """What the plain fold of one co-partition gives."""
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
-    transitions: list[tuple[bytes, bytes]] = field(default_factory=list)
+    transitions: list[tuple[bytes | None, bytes]] = field(default_factory=list)
     rejected: Counter[tuple[str, int, int]] = field(default_factory=Counter)
     forwarded: Counter[tuple[str, int, int]] = field(default_factory=Counter)
     folded: int = 0
@@ -137,7 +133,7 @@ def _fold_batch(
             if isinstance(outcome, Folded):
                 result.folded += 1
                 if outcome.transition is not None:
-                    result.transitions.append((record.key, encode(outcome.transition)))
+                    result.transitions.append((outcome.row.nodeId.encode(), encode(outcome.transition)))
             elif hasattr(outcome, "rule"):
                 result.rejected[position] += 1
 
