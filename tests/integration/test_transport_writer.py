@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -319,17 +320,20 @@ async def test_a_writer_that_is_not_open_refuses(kafka: KafkaSettings) -> None:
         await writer.open()
 
 
+# Now and then aiokafka does not close a connection whose broker was killed; nothing can be done about it from outside.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 class TestWithABrokerOfItsOwn:
     """What happens when the broker goes away."""
 
     @pytest.fixture
-    def kafka(self, own_apache_kafka: Broker) -> KafkaSettings:
-        return KafkaSettings(
+    def kafka(self, own_apache_kafka: Broker) -> Iterator[KafkaSettings]:
+        yield KafkaSettings(
             bootstrap_servers=own_apache_kafka.bootstrap_servers,
             prefix="own.",
             request_timeout_ms=1_000,
             delivery_timeout_ms=3_000,
         )
+        gc.collect()
 
     async def test_a_commit_fails_in_its_own_time_when_the_broker_is_gone_and_the_writer_can_be_closed(
         self, kafka: KafkaSettings, own_apache_kafka: Broker
