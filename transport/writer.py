@@ -329,7 +329,7 @@ class TransactionalWriter:
 
 
 def _append(builder: BatchBuilder, record: OutgoingRecord) -> bool:
-    # aiokafka takes exactly an int, not a subclass such as Timestamp.
+    # aiokafka without its C extension takes exactly an int, not a subclass such as Timestamp.
     timestamp = None if record.timestamp is None else int(record.timestamp)
     added = builder.append(timestamp=timestamp, key=record.key, value=record.value, headers=list(record.headers))
     return added is not None

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 
 from schemas.timestamp import Timestamp
 from transport import writer as module
@@ -40,10 +40,11 @@ async def test_a_writer_that_was_never_open_refuses_at_the_call_and_can_be_close
     await writer.close()
 
 
-def test_a_timestamp_may_be_a_subclass_of_int_which_aiokafka_itself_refuses() -> None:
+def test_a_timestamp_may_be_a_subclass_of_int_which_aiokafka_without_its_extension_refuses() -> None:
     with pytest.raises(TypeError):
-        BatchBuilder(16_384, 0).append(timestamp=Timestamp(5), key=b"k", value=b"v")
+        _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 16_384).append(0, Timestamp(5), b"k", b"v", [])
     builder = BatchBuilder(16_384, 0)
+    builder._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 16_384)
     assert module._append(builder, OutgoingRecord("t", 0, b"k", b"v", (), Timestamp(5)))
     (record,) = DefaultRecordBatch(bytes(builder._build()))
     assert record.timestamp == 5
