@@ -132,7 +132,10 @@ class Issuer:
         began = time.monotonic()
         writers = await self._fence(stack, partitions)
         watermarks = await stack.enter_async_context(Watermarks(self._kafka))
-        offsets = {p: await checkpoint_offsets(self._kafka, watermarks, p, partition_count) for p in partitions}
+        found = await asyncio.gather(
+            *(checkpoint_offsets(self._kafka, watermarks, p, partition_count) for p in partitions)
+        )
+        offsets = dict(zip(partitions, found, strict=True))
         states = {p: CopartitionState(p, partition_count, self._trust, self._ring, self.counts) for p in partitions}
         restore_seconds = self._settings.restore_timeout_ms / _MILLIS
         await restore_memory(self._kafka, states, restore_seconds)
@@ -185,12 +188,11 @@ class Issuer:
         """Return a view, not open yet, of the registry, the risk rows and the worker's progress."""
         kafka = self._kafka
         registry, risk, progress = (kafka.topic(name) for name in (REGISTRY, RISK, STREAMS_PROGRESS))
-        start: dict[TopicPartition, int] = {}
-        for partition in states:
-            place = TopicPartition(progress, partition)
-            last = await last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS)
-            if last is not None:
-                start[place] = last.offset
+        reports = [TopicPartition(progress, partition) for partition in states]
+        last = await asyncio.gather(
+            *(last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS) for place in reports)
+        )
+        start = {place: record.offset for place, record in zip(reports, last, strict=True) if record is not None}
 
         def take(place: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
             state = states[place.partition]
