@@ -46,9 +46,6 @@ class WorkerSettings(SectionSettings):
     uncommitted_records: int = Field(
         50_000, ge=1, le=10_000_000, description="Most records of a co-partition folded ahead of its last commit."
     )
-    restoring_copartitions: int = Field(
-        8, ge=1, le=1_000, description="Co-partitions whose rows are restored at the same time."
-    )
     shutdown_timeout_ms: int = Field(
         15_000, ge=1_000, le=300_000, description="Milliseconds after a crash until the process ends by force."
     )

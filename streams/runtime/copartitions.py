@@ -140,25 +140,11 @@ class Copartitions:
         missing = sorted(self._assigned - self._owned.keys())
         if not missing:
             return
-        runtime = self._runtime
+        runtime, worker = self._runtime, self._runtime.worker
         count = await require_topics(runtime.kafka, runtime.topics)
-        limit = asyncio.Semaphore(runtime.worker.restoring_copartitions)
-
-        async def take(partition: int) -> None:
-            async with limit:
-                copartition = await take_over(runtime, partition, count)
+        for partition, copartition in (await take_over(runtime, missing, count)).items():
             self._owned[partition] = copartition
-            runtime.guard(
-                copartition.start(runtime.worker.commit_interval_ms / 1000, runtime.worker.progress_interval_ms / 1000)
-            )
-
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for partition in missing:
-                    tasks.create_task(take(partition))
-        except BaseExceptionGroup as group:
-            # One name says more than a group; the others failed of the same or were cancelled.
-            raise group.exceptions[0] from None
+            runtime.guard(copartition.start(worker.commit_interval_ms / 1000, worker.progress_interval_ms / 1000))
 
     async def _stop_taking_over(self) -> None:
         self._superseded = True

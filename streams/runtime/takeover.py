@@ -1,4 +1,4 @@
-"""Taking a co-partition, in steps. A crash at any of them leaves nothing behind but a fenced former owner.
+"""Taking co-partitions, in steps. A crash at any of them leaves nothing behind but a fenced former owner.
 
 1. Fence: ``InitProducerId`` of the co-partition's transactional id ends the former owner's commits and settles its
    open transaction. From here on nobody else writes rows, outputs or progress of this co-partition.
@@ -15,8 +15,9 @@ What cannot be squared is a :class:`~streams.runtime.errors.RefusedError` that s
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,76 +42,107 @@ if TYPE_CHECKING:
     from streams.runtime.runtime import Runtime
 
 RESTORE_TIMEOUT_SECONDS = 600.0
-"""For the rows of one co-partition; about 80 million rows."""
+"""For the rows of all co-partitions taken at once; about a hundred million rows."""
 
 CHECKPOINT_TIMEOUT_SECONDS = 60.0
+TAIL_OFFSETS = 256
+"""The last progress record is usually among the last two; the others are markers."""
 
 _log = structlog.get_logger("kordon.streams")
 
+Positions = dict[str, int]
+"""Next offset by source topic, without prefix."""
 
-async def take_over(runtime: Runtime, partition: int, partition_count: int) -> Copartition[Table]:
-    """Take co-partition ``partition`` over and return it, ready to be sought and folded.
+
+async def take_over(
+    runtime: Runtime, partitions: Collection[int], partition_count: int
+) -> dict[int, Copartition[Table]]:
+    """Take co-partitions over and return them, ready to be sought and folded.
+
+    They are taken together: a connection costs more than reading the rows of an idle partition.
 
     Raises:
         RefusedError: a person has to decide first; the text says about what.
         WriterError, KafkaError, NotCaughtUpError: the broker does not answer as it should; crash and try again.
     """
     began = time.monotonic()
-    writer = runtime.new_writer(partition)
-    await writer.open()
+    writers = {partition: runtime.new_writer(partition) for partition in sorted(partitions)}
     try:
-        copartition = await _restore(runtime, partition, partition_count, writer)
-    except BaseException:
-        await writer.close()
+        async with asyncio.TaskGroup() as tasks:
+            for writer in writers.values():
+                tasks.create_task(writer.open())
+        taken = await _restore(runtime, writers, partition_count)
+    except BaseException as error:
+        await asyncio.gather(*(writer.close() for writer in writers.values()), return_exceptions=True)
+        if isinstance(error, BaseExceptionGroup):
+            raise error.exceptions[0] from None  # the others failed of the same, or were cancelled
         raise
-    _log.info(
-        "copartition.taken",
-        partition=partition,
-        offsets=copartition.positions,
-        milliseconds=round((time.monotonic() - began) * 1000),
-    )
-    return copartition
+    milliseconds = round((time.monotonic() - began) * 1000)
+    for partition, copartition in taken.items():
+        _log.info("copartition.taken", partition=partition, offsets=copartition.positions, milliseconds=milliseconds)
+    return taken
 
 
 async def _restore(
-    runtime: Runtime, partition: int, partition_count: int, writer: TransactionalWriter
-) -> Copartition[Table]:
-    table = runtime.new_table(partition)
-    rows = await _restore_rows(runtime, table, partition)
-    checkpoint = await _read_checkpoint(runtime, partition)
+    runtime: Runtime, writers: Mapping[int, TransactionalWriter], partition_count: int
+) -> dict[int, Copartition[Table]]:
+    tables = {partition: runtime.new_table(partition) for partition in writers}
+    await _restore_rows(runtime, tables)
     async with Watermarks(runtime.kafka) as watermarks:
-        if checkpoint is None:
-            await _require_untouched(runtime, watermarks, partition, rows)
-            positions = await _beginning(runtime, watermarks, partition)
-            since = risk_end = 0
-        else:
-            _check_versions(runtime, checkpoint, partition_count)
-            positions = await _check_offsets(runtime, watermarks, checkpoint)
-            since, risk_end = checkpoint.at - checkpoint.lagMillis, checkpoint.riskEnd
-    lag = Lag(tuple(runtime.sources), since, runtime.read_mark_of(partition))
-    return Copartition(partition, partition_count, table, positions, risk_end, lag, writer, runtime)
+        checkpoints = await _read_checkpoints(runtime, watermarks, writers)
+        positions = await _positions(runtime, watermarks, checkpoints, partition_count)
+    taken = {}
+    for partition, writer in writers.items():
+        checkpoint = checkpoints[partition]
+        since = 0 if checkpoint is None else checkpoint.at - checkpoint.lagMillis
+        taken[partition] = Copartition(
+            partition,
+            partition_count,
+            tables[partition],
+            positions[partition],
+            0 if checkpoint is None else checkpoint.riskEnd,
+            Lag(tuple(runtime.sources), since, runtime.read_mark_of(partition)),
+            writer,
+            runtime,
+        )
+    return taken
 
 
-async def _restore_rows(runtime: Runtime, table: Table, partition: int) -> int:
-    changelog = TopicPartition(runtime.changelog, partition)
-    rows = 0
-
-    def restore(_: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        nonlocal rows
-        rows += len(records)
+async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:
+    def restore(tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        table = tables[tp.partition]
         for record in records:
             table.restore(record.key, record.value)
 
-    await read_to_high_watermark(runtime.kafka, [changelog], restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS)
-    return rows
+    changelog = [TopicPartition(runtime.changelog, partition) for partition in tables]
+    await read_to_high_watermark(runtime.kafka, changelog, restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS)
 
 
-async def _read_checkpoint(runtime: Runtime, partition: int) -> StreamsProgress | None:
-    record = await last_record(
-        runtime.kafka,
-        TopicPartition(runtime.progress_topic, partition),
-        timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS,
-    )
+async def _read_checkpoints(
+    runtime: Runtime, watermarks: Watermarks, partitions: Collection[int]
+) -> dict[int, StreamsProgress | None]:
+    """Return the last progress record of each co-partition, ``None`` where none was ever committed."""
+    topic = [TopicPartition(runtime.progress_topic, partition) for partition in partitions]
+    low, high = await watermarks.low(topic), await watermarks.high(topic)
+    found: dict[int, ConsumerRecord | None] = {}
+
+    def keep_last(tp: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        found[tp.partition] = records[-1]
+
+    if written := [tp for tp in topic if low[tp] < high[tp]]:
+        tails = {tp: max(low[tp], high[tp] - TAIL_OFFSETS) for tp in written}
+        await read_to_high_watermark(
+            runtime.kafka, written, keep_last, start=tails, timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS
+        )
+    for tp in written:
+        if tp.partition not in found:  # aborted transactions alone: look further back
+            found[tp.partition] = await last_record(
+                runtime.kafka, tp, timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS, first_look=8 * TAIL_OFFSETS
+            )
+    return {partition: _checkpoint_of(runtime, partition, found.get(partition)) for partition in partitions}
+
+
+def _checkpoint_of(runtime: Runtime, partition: int, record: ConsumerRecord | None) -> StreamsProgress | None:
     if record is None:
         return None
     try:
@@ -128,32 +160,51 @@ async def _read_checkpoint(runtime: Runtime, partition: int) -> StreamsProgress 
     return checkpoint
 
 
-async def _require_untouched(runtime: Runtime, watermarks: Watermarks, partition: int, rows: int) -> None:
-    """Allow a start at the beginning only if this co-partition never committed anything.
+async def _positions(
+    runtime: Runtime,
+    watermarks: Watermarks,
+    checkpoints: Mapping[int, StreamsProgress | None],
+    partition_count: int,
+) -> dict[int, Positions]:
+    """Return where each co-partition's fold begins: at its checkpoint, or at the beginning if it has none."""
+    new = [partition for partition, checkpoint in checkpoints.items() if checkpoint is None]
+    await _require_untouched(runtime, watermarks, new)
+    sources = [
+        TopicPartition(runtime.source(topic), partition) for topic in runtime.sources for partition in checkpoints
+    ]
+    low, high = await watermarks.low(sources), await watermarks.high(sources)
+    positions: dict[int, Positions] = {}
+    for partition, checkpoint in checkpoints.items():
+        if checkpoint is None:
+            positions[partition] = {
+                topic: low[TopicPartition(runtime.source(topic), partition)] for topic in runtime.sources
+            }
+        else:
+            _check_versions(runtime, checkpoint, partition_count)
+            positions[partition] = _check_offsets(runtime, checkpoint, low, high)
+    return positions
+
+
+async def _require_untouched(runtime: Runtime, watermarks: Watermarks, partitions: Collection[int]) -> None:
+    """Allow a start at the beginning only where nothing was ever committed.
 
     Aborted records do not count: a first commit that failed left nothing. What retention has deleted counts.
     """
-    written = [TopicPartition(topic, partition) for topic in (runtime.progress_topic, *runtime.outputs)]
-    low = await watermarks.low(written)
-    if rows or any(low.values()) or await _holds_records(runtime, written[1:]):
-        raise CheckpointMissingError(
-            f"co-partition {partition} has rows or outputs but no progress record, so it is not known which records "
-            "they hold. Folding from the beginning would repeat transitions and count records twice; folding from the "
-            f"end would lose what was not folded yet. Restore {runtime.progress_topic}, or delete and create again "
-            "the topics that the worker writes"
-        )
+    topics = (runtime.progress_topic, runtime.changelog, *runtime.outputs)
+    written = [TopicPartition(topic, partition) for topic in topics for partition in partitions]
+    low, high = await watermarks.low(written), await watermarks.high(written)
+    for tp in written:
+        if low[tp] > 0 or (high[tp] > 0 and await _holds_a_record(runtime, tp)):
+            raise CheckpointMissingError(
+                f"co-partition {tp.partition} has no progress record, but something was written to {tp.topic}, so it "
+                "is not known which records were folded. Folding from the beginning would repeat transitions and count "
+                "records twice; folding from the end would lose what was not folded yet. Restore "
+                f"{runtime.progress_topic}, or delete and create again the topics that the worker writes"
+            )
 
 
-async def _holds_records(runtime: Runtime, partitions: Sequence[TopicPartition]) -> bool:
-    for partition in partitions:
-        if await last_record(runtime.kafka, partition, timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS) is not None:
-            return True
-    return False
-
-
-async def _beginning(runtime: Runtime, watermarks: Watermarks, partition: int) -> dict[str, int]:
-    found = await watermarks.low([TopicPartition(runtime.source(topic), partition) for topic in runtime.sources])
-    return {runtime.source_names[tp.topic]: offset for tp, offset in found.items()}
+async def _holds_a_record(runtime: Runtime, tp: TopicPartition) -> bool:
+    return await last_record(runtime.kafka, tp, timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS) is not None
 
 
 def _check_versions(runtime: Runtime, checkpoint: StreamsProgress, partition_count: int) -> None:
@@ -176,17 +227,20 @@ def _check_versions(runtime: Runtime, checkpoint: StreamsProgress, partition_cou
         )
 
 
-async def _check_offsets(runtime: Runtime, watermarks: Watermarks, checkpoint: StreamsProgress) -> dict[str, int]:
+def _check_offsets(
+    runtime: Runtime,
+    checkpoint: StreamsProgress,
+    low: Mapping[TopicPartition, int],
+    high: Mapping[TopicPartition, int],
+) -> Positions:
     partition = checkpoint.partition
     if missing := [topic for topic in runtime.sources if topic not in checkpoint.offsets]:
         raise CheckpointMissingError(
             f"the checkpoint of co-partition {partition} names no offset for {', '.join(missing)}, so it is not known "
             "which of its records were folded"
         )
-    sources = {TopicPartition(runtime.source(topic), partition): topic for topic in runtime.sources}
-    low, high = await watermarks.low(sources), await watermarks.high(sources)
-    for tp, topic in sources.items():
-        offset = checkpoint.offsets[topic]
+    for topic in runtime.sources:
+        tp, offset = TopicPartition(runtime.source(topic), partition), checkpoint.offsets[topic]
         if offset < low[tp]:
             raise CheckpointOutOfRangeError(
                 f"{tp.topic} [{partition}] begins at offset {low[tp]}, the checkpoint stands at {offset}: "

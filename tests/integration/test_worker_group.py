@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ import pytest
 from schemas.topics import QUARANTINE
 from tests.brokers.broker import Broker
 from tests.workers.fixtures import StartWorker, start_worker
-from tests.workers.following import create_topics, folded_all, seen, taken
+from tests.workers.following import create_topics, folded_all, progress_of, seen, taken
 from tests.workers.load import Load
 from tests.workers.process import WorkerProcess
 from tests.workers.refold import assert_refolds, read_log
@@ -37,6 +38,21 @@ def taken_by(worker: WorkerProcess) -> int:
     return worker.output().count("event='copartition.taken'")
 
 
+def partitions_of(worker: WorkerProcess) -> list[int]:
+    """Return what a worker has taken over, in the order of its log."""
+    return [int(number) for number in re.findall(r"event='copartition.taken' partition=(\d+)", worker.output())]
+
+
+async def commits(kafka: KafkaSettings, partition: int) -> None:
+    """Wait until the owner of a co-partition has committed more records than at the time of the call."""
+    before = await progress_of(kafka, partition)
+    deadline = time.monotonic() + 30
+    while (after := await progress_of(kafka, partition)) is None or before is None or after.offsets == before.offsets:
+        assert time.monotonic() < deadline, f"nobody commits co-partition {partition}"
+        before = before or after
+        await asyncio.sleep(0.1)
+
+
 async def until(worker: WorkerProcess, text: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while text not in worker.output():
@@ -53,10 +69,11 @@ async def test_a_worker_paused_past_its_session_is_fenced_and_comes_back(
     async with Load(kafka, PARTITIONS, rate=1000):
         await taken(one, PARTITIONS)
         two = start_worker(kafka, "two", instance="two", settings=SETTINGS, supervised=True)
-        # Co-partitions that it has taken and commits: the other one gave them up.
         await taken(two, 1)
+        theirs = partitions_of(two)
+        await commits(kafka, theirs[0])
+        await commits(kafka, next(partition for partition in range(PARTITIONS) if partition not in theirs))
         before = taken_by(one)
-        await asyncio.sleep(1.0)
         zombie = child_of(two)
         os.kill(zombie, signal.SIGSTOP)
         await taken(one, before + 1)

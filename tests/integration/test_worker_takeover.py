@@ -74,9 +74,9 @@ async def write(kafka: KafkaSettings, topic: str, value: bytes, key: bytes | Non
 
 async def take(kafka: KafkaSettings) -> dict[str, int]:
     """Take co-partition 0 over and give it up again; return where its fold would begin."""
-    copartition = await take_over(new_runtime(kafka, WorkerSettings()), 0, PARTITIONS)
-    await copartition.close()
-    return copartition.positions
+    taken = await take_over(new_runtime(kafka, WorkerSettings()), [0], PARTITIONS)
+    await taken[0].close()
+    return taken[0].positions
 
 
 async def test_what_was_never_written_begins_at_the_beginning(kafka: KafkaSettings) -> None:
