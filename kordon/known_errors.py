@@ -24,7 +24,7 @@ from transport.trust import TrustFileError
 from transport.views import NotCaughtUpError, ViewFailedError
 
 
-def failure_of(error: BaseException) -> CommandFailed | None:
+def failure_of(error: BaseException | None) -> CommandFailed | None:
     """Return how to tell a person of this error, or None if it is a fault that deserves its traceback."""
     match error:
         case InvalidSettingsError():

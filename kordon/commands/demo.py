@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kordon.failures import CommandFailed, ExitStatus
 from kordon.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from kordon.demo.performance import Performance
 
 
 @click.command(
@@ -41,34 +45,44 @@ def demo(*, broker: str | None, keep: bool, policy_file: Path | None, as_json: b
     """
     from kordon.demo.narration import Narrator  # noqa: PLC0415 - so that --help is fast
     from kordon.demo.performance import DemoFailedError, Options, perform  # noqa: PLC0415
+    from kordon.known_errors import failure_of  # noqa: PLC0415
+
+    narrator = Narrator(silent=as_json)
+
+    def on_played(performance: Performance) -> None:
+        if as_json:
+            print_json(_told(performance))
+        else:
+            narrator.summary(performance.outcomes, performance.seconds)
 
     try:
-        performance = asyncio.run(perform(Options(broker, policy_file, keep), Narrator(silent=as_json)))
+        performance = asyncio.run(perform(Options(broker, policy_file, keep), narrator, on_played))
     except asyncio.CancelledError:
         raise click.exceptions.Exit(128 + signal.SIGTERM) from None
     except DemoFailedError as error:
         cause = error.__cause__
-        if isinstance(cause, CommandFailed):
-            raise cause from None
+        known = cause if isinstance(cause, CommandFailed) else failure_of(cause)
+        if known is not None:
+            raise known from None
         raise CommandFailed(
             ExitStatus.UNEXPECTED, f"the demo could not be played: {error}", f"See the logs in {error.logs}"
         ) from cause
-    if as_json:
-        print_json(
-            {
-                "asExpected": performance.as_expected,
-                "seconds": round(performance.seconds, 3),
-                "outcomes": [
-                    {
-                        "act": outcome.act,
-                        "step": outcome.step,
-                        "expected": outcome.expected,
-                        "actual": outcome.actual,
-                        "asExpected": outcome.as_expected,
-                        "seconds": round(outcome.seconds, 3),
-                    }
-                    for outcome in performance.outcomes
-                ],
-            }
-        )
     return ExitStatus.OK if performance.as_expected else ExitStatus.UNEXPECTED
+
+
+def _told(performance: Performance) -> dict[str, Any]:
+    return {
+        "asExpected": performance.as_expected,
+        "seconds": round(performance.seconds, 3),
+        "outcomes": [
+            {
+                "act": outcome.act,
+                "step": outcome.step,
+                "expected": outcome.expected,
+                "actual": outcome.actual,
+                "asExpected": outcome.as_expected,
+                "seconds": round(outcome.seconds, 3),
+            }
+            for outcome in performance.outcomes
+        ],
+    }

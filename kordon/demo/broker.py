@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kordon.failures import CommandFailed, ExitStatus
+from kordon.supervisor import end_with_parent
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
@@ -66,6 +67,8 @@ class EmbeddedBroker:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    # And where the demo itself is killed, the broker goes too.
+                    preexec_fn=end_with_parent(os.getpid()),  # noqa: PLW1509 - it only calls prctl and getppid
                 )  # fmt: skip
             except OSError as error:
                 raise CommandFailed(

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, NoError, NonEmptyGroup, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
+from kordon.failures import CommandFailed, ExitStatus
 from transport.administration import EmptyPrefixError, delete_topics
 from transport.client import admin_arguments
 
@@ -26,7 +27,8 @@ async def remove_everything(settings: KafkaSettings) -> tuple[list[str], list[st
 
     Raises:
         EmptyPrefixError: the prefix is empty, so this would delete what is not ours.
-        KafkaError: the broker refuses, or a group still has members.
+        KafkaError: the broker refuses.
+        CommandFailed: a group still has members.
         AdministrationError: the broker refuses to delete a topic.
     """
     if not settings.prefix:
@@ -54,5 +56,11 @@ async def _delete_group(admin: AIOKafkaAdminClient, group: str) -> None:
         if error is not NonEmptyGroup:
             break
         await asyncio.sleep(_PAUSE_SECONDS)
+    if error is NonEmptyGroup:
+        raise CommandFailed(
+            ExitStatus.UNAVAILABLE,
+            f"the consumer group {group} still has members, so it is not deleted",
+            f"Delete it once they have expired: kafka-consumer-groups.sh --delete --group {group}",
+        )
     if error not in (NoError, GroupIdNotFound):
         raise error(group)

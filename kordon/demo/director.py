@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from kordon.client import Capsule, Denial, NoReplyError
 from kordon.demo.audience import NotSeenError
 from kordon.demo.cast import Cast, CastNode
-from kordon.demo.narration import Outcome, sentence_of
+from kordon.demo.narration import Outcome, kind_of, sentence_of
 from kordon.demo.scenario import (
     Act,
     Asks,
@@ -92,22 +92,27 @@ class Director:
             self._narrator.act(number, act)
             for step in act.steps:
                 self._processes.check()
-                outcomes.append(await self._outcome(act.title, sentence_of(step), step.expect, self._perform(step)))
+                outcomes.append(
+                    await self._outcome(kind_of(step), act.title, sentence_of(step), step.expect, self._perform(step))
+                )
+                await asyncio.sleep(self._narrator.pause_seconds)
         return outcomes
 
     async def end_of_fleet(self, fleet: Fleet) -> Outcome:
         """Wait until the fleet in the background has played its records, and return what came of them."""
         expected = _fleet_words(fleet.rows, fleet.quarantined, fleet.dead_letters)
         step = f"{fleet.count} records of {fleet.nodes} simulated nodes, folded"
-        return await self._outcome("The fleet in the background", step, expected, self._fold_of_fleet(expected))
+        return await self._outcome(
+            "background fleets folded", "The fleet in the background", step, expected, self._fold_of_fleet(expected)
+        )
 
-    async def _outcome(self, act: str, step: str, expected: str, performing: Awaitable[str]) -> Outcome:
+    async def _outcome(self, kind: str, act: str, step: str, expected: str, performing: Awaitable[str]) -> Outcome:
         began = time.monotonic()
         try:
             actual = await performing
         except (NotSeenError, NoReplyError) as error:
             actual = str(error)
-        outcome = Outcome(act, step, expected, actual, time.monotonic() - began)
+        outcome = Outcome(kind, act, step, expected, actual, time.monotonic() - began)
         self._narrator.outcome(outcome)
         return outcome
 

@@ -29,12 +29,17 @@ if TYPE_CHECKING:
     from schemas.quarantine import QuarantineTransition
 
 _WIDTH: Final = 74
+_PAUSE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one step. ``act`` and ``step`` are sentences; ``seconds`` is how long it took."""
+    """What came of one step. ``act`` and ``step`` are sentences; ``seconds`` is how long it took.
 
+    ``kind`` is what the summary counts it under.
+    """
+
+    kind: str
     act: str
     step: str
     expected: str
@@ -48,11 +53,15 @@ class Outcome:
 
 
 class Narrator:
-    """Prints the demo's progress to stdout, or nothing when ``silent`` (for ``--json``)."""
+    """Prints the demo's progress to stdout, or nothing when ``silent`` (for ``--json``).
+
+    ``pause_seconds`` is how long a person on a terminal gets to read a line; elsewhere there is none.
+    """
 
     def __init__(self, *, silent: bool) -> None:
         self._console = console()
         self._silent = silent
+        self.pause_seconds = _PAUSE_SECONDS if self._console.is_terminal and not silent else 0.0
 
     def stage(self, text: str) -> None:
         """Tell what is being set up or taken down."""
@@ -87,12 +96,10 @@ class Narrator:
         """Print the outcomes by kind, and whether all were as expected."""
         if self._silent:
             return
-        expected = Counter(_kind(outcome.expected) for outcome in outcomes)
-        met = Counter(_kind(outcome.expected) for outcome in outcomes if outcome.as_expected)
+        expected = Counter(outcome.kind for outcome in outcomes)
+        met = Counter(outcome.kind for outcome in outcomes if outcome.as_expected)
         self._print(Text("\nSummary", style="bold"))
-        print_table(
-            ("outcome", "expected", "met"), [(kind, number, met[kind]) for kind, number in sorted(expected.items())]
-        )
+        print_table(("outcome", "expected", "met"), [(kind, number, met[kind]) for kind, number in expected.items()])
         missed = sum(not outcome.as_expected for outcome in outcomes)
         if missed:
             self._print(
@@ -131,9 +138,21 @@ def _spot(place: Place) -> str:
     return f"{place.ip}, AS{place.asn}, {place.region}"
 
 
-def _kind(expected: str) -> str:
-    """Return the part of an outcome that the summary counts by."""
-    return expected.partition(",")[0]
+def kind_of(step: Step) -> str:
+    """Return what the summary counts a step's outcome under."""
+    match step:
+        case Register():
+            return "registry changes"
+        case Ordered(signed=False):
+            return "unsigned orders refused"
+        case Ordered(action="release"):
+            return "releases"
+        case Asks(expect=expect):
+            return "capsules issued and verified" if "capsule" in expect else f"denied: {expect.partition(',')[0]}"
+        case WorkerStops() | WorkerReturns():
+            return "worker ended and resumed"
+        case Boots(expect=expect) | Sighted(expect=expect) | Settles(expect=expect) | Ordered(expect=expect):
+            return "nodes seen quarantined" if expect.startswith("quarantined") else "nodes seen active"
 
 
 def _style(actual: str) -> str:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
+
 from kordon.demo.audience import Audience
 from kordon.demo.broker import embedded_broker
 from kordon.demo.cast import Cast
@@ -76,8 +78,10 @@ class DemoFailedError(Exception):
         self.logs = logs
 
 
-async def perform(options: Options, narrator: Narrator) -> Performance:
+async def perform(options: Options, narrator: Narrator, on_played: Callable[[Performance], None]) -> Performance:
     """Play the demo and put everything away again, however it ends.
+
+    ``on_played`` hears of the outcomes as soon as the story is over, while everything may still be kept running.
 
     Cancelled, by Ctrl-C or SIGTERM, it stops every process and cleans up a foreign broker before it raises.
     The logs are kept if anything was not as expected.
@@ -89,21 +93,29 @@ async def perform(options: Options, narrator: Narrator) -> Performance:
     performance = None
     try:
         with _cancelled_by_signals():
-            performance = await _Stage(options, narrator, directory).play()
+            performance = await _Stage(options, narrator, directory, on_played).play()
     except Exception as error:
         raise DemoFailedError(error, directory) from error
     finally:
-        if performance is None or not performance.as_expected:
-            narrator.remark(f"What the processes said is in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+        played_well = performance is not None and performance.as_expected
+        _put_away(directory, narrator, keep_logs=not played_well)
     return performance
+
+
+def _put_away(directory: Path, narrator: Narrator, *, keep_logs: bool) -> None:
+    if keep_logs and any(directory.rglob("*.log")):
+        narrator.remark(f"What the processes said is in {directory}")
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 class _Stage:
     """Sets up, plays, takes down."""
 
-    def __init__(self, options: Options, narrator: Narrator, directory: Path) -> None:
+    def __init__(
+        self, options: Options, narrator: Narrator, directory: Path, on_played: Callable[[Performance], None]
+    ) -> None:
+        self._on_played = on_played
         self._options = options
         self._narrator = narrator
         self._directory = directory
@@ -122,7 +134,7 @@ class _Stage:
             outcomes = await director.play(SCENARIO)
             outcomes.append(await director.end_of_fleet(FLEET))
             performance = Performance(tuple(outcomes), time.monotonic() - self._began)
-            self._narrator.summary(performance.outcomes, performance.seconds)
+            self._on_played(performance)
             if self._options.keep:
                 await self._stay(environment, processes)
             return performance
@@ -131,7 +143,9 @@ class _Stage:
         """Return the settings of a broker that has the topics, and arrange for what is left of it."""
         if self._options.broker is None:
             address = await stack.enter_async_context(embedded_broker(self._directory / "broker"))
-            settings = KafkaSettings(bootstrap_servers=address, prefix="", partitions=PARTITIONS, replication_factor=1)
+            # A person's settings are of another broker, which may want TLS or a password.
+            with _no_settings():
+                settings = KafkaSettings.load(bootstrap_servers=address, prefix="", partitions=PARTITIONS)
             self._narrator.stage(f"broker: noida-db on {address}, for this demo alone")
         else:
             prefix = f"kordon-demo-{secrets.token_hex(4)}."
@@ -176,28 +190,29 @@ class _Stage:
         )
 
     def _environment(self, settings: KafkaSettings, keys: NewKeys) -> dict[str, str]:
-        """Return the processes' environment: a person's own connection settings hold only for their own broker."""
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("KORDON_") or (self._options.broker is not None and name.startswith("KORDON_KAFKA_"))
+        """Return the processes' environment, in which the demo decides every setting of Kordon's."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("KORDON_")}
+        connection = {
+            KafkaSettings.variable(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in settings
+            if value is not None
         }
         policy = self._options.policy_file
         own = {
-            "KORDON_KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
-            "KORDON_KAFKA_PREFIX": settings.prefix,
-            "KORDON_KAFKA_PARTITIONS": str(settings.partitions),
-            "KORDON_WORKER_INSTANCE_ID": "demo-worker",
+            **connection,
             "KORDON_WORKER_TRUST_FILE": str(keys.trust_file),
             "KORDON_TRUST_FILE": str(keys.trust_file),
             "KORDON_OPERATOR_KEY_FILE": str(next(iter(keys.operators))),
-            "KORDON_ISSUER_INSTANCE_ID": "demo-issuer",
             "KORDON_ISSUER_TRUST_FILE": str(keys.trust_file),
             "KORDON_ISSUER_KEYS_FOLDER": str(keys.keys_folder),
             "KORDON_ISSUER_PASSPHRASE_FILE": str(keys.passphrase_file),
             "KORDON_ISSUER_PROGRESS_AGE_MS": str(STALE_SECONDS * 1000),
             "PYTHONUNBUFFERED": "1",
         }
+        if self._options.broker is None:
+            # noida-db never expires a dead member, so a process that crashed must be known when it comes back. On a
+            # broker of one's own members leave when they end, so that their group can be deleted at once.
+            own |= {"KORDON_WORKER_INSTANCE_ID": "demo-worker", "KORDON_ISSUER_INSTANCE_ID": "demo-issuer"}
         if policy is not None:
             own |= {name: str(policy.resolve()) for name in ("KORDON_WORKER_POLICY_FILE", "KORDON_ISSUER_POLICY_FILE")}
         return inherited | own
@@ -215,9 +230,15 @@ class _Stage:
             '  kordon quarantine add amber --reason "just trying"\n'
             "  kordon simulate --count 100\n\nCtrl-C ends it."
         )
-        while True:
-            processes.check()
-            await asyncio.sleep(0.5)
+        try:
+            while True:
+                processes.check()
+                await asyncio.sleep(0.5)
+        except asyncio.CancelledError:
+            # To be ended is what this waits for, so it is no interruption.
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
 
 
 _FOR_A_PERSON: Final = frozenset(
@@ -236,6 +257,16 @@ async def _ready(processes: Processes, audience: Audience, since: Timestamp) -> 
         if time.monotonic() >= deadline:
             await audience.until("progress of every co-partition", lambda: audience.progress_since(since), 0.0)
         await asyncio.sleep(0.1)
+
+
+@contextmanager
+def _no_settings() -> Iterator[None]:
+    """Hide every setting of Kordon's that the environment and its file hold."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("KORDON_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 @contextmanager
