@@ -36,7 +36,7 @@ class CopartitionWorker(faust.Worker):
         if not self._crashed.is_set():
             self.app.runtime.crashed = True
             seconds = self.app.runtime.worker.shutdown_timeout_ms / 1000
-            deadline = threading.Timer(seconds, _end, (_status(reason),))
+            deadline = threading.Timer(seconds, _end, (status_of(reason),))
             deadline.daemon = True
             deadline.start()
         super()._crash(reason)
@@ -48,11 +48,12 @@ class CopartitionWorker(faust.Worker):
         except SystemExit as end:
             if self.crash_reason is not None:
                 sys.stderr.write(f"{type(self.crash_reason).__name__}: {self.crash_reason}\n")
-                raise SystemExit(_status(self.crash_reason)) from end
+                raise SystemExit(status_of(self.crash_reason)) from end
             raise
 
 
-def _status(reason: BaseException) -> int:
+def status_of(reason: BaseException) -> int:
+    """Return the process's exit status after a crash of this reason."""
     return EX_CONFIG if isinstance(reason, RefusedError) else EX_CRASH
 
 

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from policy.policy_file import default_policy
+from policy.risk import Folded
+from schemas.codec import encode
+from schemas.topics import NETWORK
+from streams.risk_table import RiskTable
+from streams.runtime.errors import NewerStateError, RefusedError, UnreadableStateError
+
+ROW: dict[str, Any] = {
+    "schemaVersion": 1,
+    "nodeId": "node-1",
+    "status": "active",
+    "score": 0,
+    "signals": [],
+    "revision": 4,
+    "policyVersion": 1,
+    "updatedAt": "2026-11-24T00:00:00.000Z",
+}
+
+
+def restored(**changes: Any) -> RiskTable:
+    table = RiskTable(default_policy())
+    table.restore(b"node-1", msgspec.json.encode(ROW | changes))
+    return table
+
+
+def test_a_restored_row_is_folded_on_and_does_not_count_as_changed() -> None:
+    table = restored()
+    assert not table.take_changes()
+    value = b'{"nodeId": "node-1", "observedAt": "2026-11-24T00:00:00Z", "ip": "192.0.2.1"}'
+    outcome = table.fleet.fold(NETWORK, 0, 7, 1795478400000, b"node-1", value)
+    assert isinstance(outcome, Folded)
+    assert outcome.row.revision == 5
+    assert table.placed == {b"node-1"}
+
+
+def test_changes_are_taken_once_and_as_they_are_then() -> None:
+    table = restored()
+    table.changed.add("node-1")
+    assert list(table.take_changes()) == [(b"node-1", encode(table.fleet.rows["node-1"]))]
+    assert list(table.take_changes()) == []
+
+
+def test_a_removed_row_is_gone() -> None:
+    table = restored()
+    table.restore(b"node-1", None)
+    assert not table.fleet.rows
+    assert not table.placed
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"schemaVersion": 2}, NewerStateError),
+        ({"schemaVersion": 2, "status": "paused"}, NewerStateError),
+        ({"policyVersion": 2}, NewerStateError),
+        ({"status": "paused"}, UnreadableStateError),
+    ],
+)
+def test_a_row_of_another_world_is_refused_by_name(changes: dict[str, Any], error: type[RefusedError]) -> None:
+    with pytest.raises(error):
+        restored(**changes)
+
+
+@pytest.mark.parametrize(("key", "value"), [(None, b"{}"), (b"node-1", b""), (b"node-1", b"\xff")])
+def test_what_is_no_row_is_refused(key: bytes | None, value: bytes) -> None:
+    with pytest.raises(UnreadableStateError):
+        RiskTable(default_policy()).restore(key, value)
