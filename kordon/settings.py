@@ -21,9 +21,7 @@ class CommandSettings(SectionSettings):
     operator_key_file: Path = Field(
         Path(".kordon/operator.json"), description="The operator's signing key, for `node` and `quarantine`; mode 0600."
     )
-    operator_key_passphrase: SecretStr | None = Field(
-        None, description="Passphrase of operator_key_file."
-    )
+    operator_key_passphrase: SecretStr | None = Field(None, description="Passphrase of operator_key_file.")
     operator_key_passphrase_file: Path | None = Field(
         None, description="File that holds that passphrase, mode 0600; one trailing newline is cut."
     )
