@@ -56,6 +56,8 @@ async def decided_more_than(cluster: Cluster, count: int, issuer: IssuerProcess)
 
 async def answered_all(cluster: Cluster, *issuers: IssuerProcess) -> None:
     """Wait until the checkpoints have reached the ends of the request topics."""
+    for issuer in issuers:
+        await issuer.ready()
     deadline = time.monotonic() + 60
     sources = (REQUESTS, repartition_of(REQUESTS))
     for _ in range(2):  # twice: a record forwarded in the last transaction seen is answered in a later one
@@ -109,7 +111,7 @@ async def assert_each_was_answered_once(cluster: Cluster, load: Load) -> None:
 async def test_sigkill_under_load_answers_each_request_once(cluster: Cluster, misplaced: float) -> None:
     chance = random.Random(5)
     async with Load(cluster, 60, misplaced=misplaced) as load:
-        for _ in range(4):
+        for _ in range(3):
             with IssuerProcess(cluster) as issuer:
                 # Each life must have decided something new, or the next kill would hit an issuer at its start again.
                 await decided_more_than(cluster, await committed(cluster) + 10, issuer)
@@ -122,6 +124,7 @@ async def test_sigkill_under_load_answers_each_request_once(cluster: Cluster, mi
     await assert_each_was_answered_once(cluster, load)
 
 
+@pytest.mark.apache_kafka_only  # what noida-db makes of aborted transactions: see `misplaced`
 async def test_an_exit_at_any_step_of_a_commit_answers_each_request_once(cluster: Cluster, misplaced: float) -> None:
     async with Load(cluster, 60, misplaced=misplaced) as load:
         for step in Step:
@@ -159,13 +162,24 @@ async def test_of_two_issuers_one_paused_beyond_its_session_is_fenced_and_answer
             await two.said("partitions=[0, 1, 2]")
             await decided_more_than(cluster, await committed(cluster) + 20, two)
             one.signal(signal.SIGCONT)
-            # It either meets the fence with a commit or learns of the rebalance first; never does it answer twice.
+            # It meets the fence with a commit and crashes, or learns of the rebalance first and takes part again.
+            await ended_or_taken_again(one)
+            assert one.process.poll() in {None, 70}
+            assert one.process.poll() is None or "ProducerFenced" in one.output()
             await decided_more_than(cluster, await committed(cluster) + 20, two)
             assert await two.terminate() == 0
     with IssuerProcess(cluster, instance="three") as issuer:
         await answered_all(cluster, issuer)
         assert await issuer.terminate() == 0
     await assert_each_was_answered_once(cluster, load)
+
+
+async def ended_or_taken_again(issuer: IssuerProcess) -> None:
+    taken = issuer.output().count("copartitions.taken")
+    deadline = time.monotonic() + 60
+    while issuer.process.poll() is None and issuer.output().count("copartitions.taken") == taken:
+        assert time.monotonic() < deadline, issuer.output()
+        await asyncio.sleep(0.1)
 
 
 async def both_own_something(one: IssuerProcess, two: IssuerProcess) -> None:
