@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Self
 
 from kordon.client.answers import Capsule, Denial, read_answer
 from kordon.client.channel import ReplyChannel
 from kordon.client.requests import SignedRequest, sign_request
+from schemas.decisions import DenialReason
 from transport.compact_jws import digest_of
 from transport.envelopes import Expected
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 3
 TIMEOUT_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 1
 
 
 class CapsuleClient:
@@ -71,10 +74,13 @@ class CapsuleClient:
         network: Network | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
         attempts: int = ATTEMPTS,
+        patience_seconds: float = 0.0,
     ) -> Capsule | Denial:
         """Request a capsule: :meth:`build`, then :meth:`send`."""
         request = self.build(fingerprint=fingerprint, runtime_version=runtime_version, network=network)
-        return await self.send(request, timeout_seconds=timeout_seconds, attempts=attempts)
+        return await self.send(
+            request, timeout_seconds=timeout_seconds, attempts=attempts, patience_seconds=patience_seconds
+        )
 
     def build(
         self,
@@ -103,23 +109,37 @@ class CapsuleClient:
         )
 
     async def send(
-        self, request: SignedRequest, *, timeout_seconds: float = TIMEOUT_SECONDS, attempts: int = ATTEMPTS
+        self,
+        request: SignedRequest,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        attempts: int = ATTEMPTS,
+        patience_seconds: float = 0.0,
     ) -> Capsule | Denial:
         """Send a request and return its verified answer.
 
         When ``timeout_seconds`` pass without one, the same bytes are sent again, ``attempts`` times in all. A reply
         that does not verify is passed over: anyone who may write to the topic could have sent it.
 
+        ``RISK_STATE_STALE`` says nothing of the node: while it is the answer and ``patience_seconds`` have not passed,
+        the same bytes are sent again, after the time the issuer advises.
+
         Raises:
             NoReplyError: no answer that can be believed came.
             KafkaError: the broker cannot be reached.
         """
-        return await self._channel.ask(
-            request.value,
-            lambda reply: self._read(reply, request.value, request),
-            timeout_seconds=timeout_seconds,
-            attempts=attempts,
-        )
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            answer = await self._channel.ask(
+                request.value,
+                lambda reply: self._read(reply, request.value, request),
+                timeout_seconds=timeout_seconds,
+                attempts=attempts,
+            )
+            left = deadline - time.monotonic()
+            if isinstance(answer, Capsule) or answer.reason is not DenialReason.RISK_STATE_STALE or left <= 0:
+                return answer
+            await asyncio.sleep(min(answer.retry_after_seconds or _PAUSE_SECONDS, left))
 
     async def send_bytes(
         self, value: bytes, *, timeout_seconds: float = TIMEOUT_SECONDS, attempts: int = ATTEMPTS

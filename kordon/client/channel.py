@@ -78,6 +78,8 @@ class ReplyChannel:
             await self._producer.start()
             await self._consumer.start()
             self._consumer.assign([self._replies])
+            # A task of aiokafka's that has not begun yet ends `stop` with a CancelledError that nobody asked for.
+            await asyncio.sleep(0)
         except BaseException:
             await self.__aexit__()
             raise
@@ -85,10 +87,12 @@ class ReplyChannel:
 
     async def __aexit__(self, *_exception: object) -> None:
         """Disconnect."""
-        if self._consumer is not None:
-            await self._consumer.stop()
-        if self._producer is not None:
-            await stop_producer(self._producer, _STOP_SECONDS)
+        try:
+            if self._consumer is not None:
+                await self._consumer.stop()
+        finally:
+            if self._producer is not None:
+                await stop_producer(self._producer, _STOP_SECONDS)
 
     async def _reply_partition(self) -> TopicPartition:
         topic = self._replies.topic

@@ -49,6 +49,12 @@ printed: --runtime-key-file writes its 32 bytes to a new file of mode 0600.
 @click.option("--region", help="and its region. What it says is judged, and believed in no other way.")
 @click.option("--timeout", type=click.FloatRange(0, 300, min_open=True), help="Seconds until it is sent again.")
 @click.option("--attempts", type=click.IntRange(1, 100), default=3, show_default=True, help="How often it is sent.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Seconds to keep asking while the answer is RISK_STATE_STALE, as when the worker is just starting.",
+)
 @click.option("--runtime-key-file", type=_NEW, help="Write the runtime key here.")
 @trust_option
 @json_option
@@ -65,6 +71,7 @@ def request(
     region: str | None,
     timeout: float | None,
     attempts: int,
+    patience: float,
     runtime_key_file: Path | None,
     trust_file: Path | None,
     as_json: bool,
@@ -81,6 +88,7 @@ def request(
             _claims(ip, asn, region),
             timeout,
             attempts,
+            patience,
             trust_file,
         )
     )
@@ -95,6 +103,7 @@ async def _ask(
     claims: Network | None,
     timeout_seconds: float | None,
     attempts: int,
+    patience_seconds: float,
     trust_file: Path | None,
 ) -> Capsule | Denial:
     from kordon.client import CapsuleClient, NoReplyError  # noqa: PLC0415 - so that --help is fast
@@ -113,6 +122,7 @@ async def _ask(
                 network=claims,
                 timeout_seconds=timeout_seconds or settings.reply_timeout_seconds,
                 attempts=attempts,
+                patience_seconds=patience_seconds,
             )
     except DecodeError as error:
         raise CommandFailed(ExitStatus.USAGE, f"{error.field}: {error.reason}", "Correct the argument.") from None

@@ -199,13 +199,12 @@ class Director:
             )
             return words_of_answer(answer)
         request = node.request(trick, _network(claims))
-        deadline = time.monotonic() + FRESH_SECONDS
-        while True:
-            answer = await node.client.send(request, timeout_seconds=ANSWER_SECONDS, attempts=ANSWER_ATTEMPTS)
-            stale = isinstance(answer, Denial) and answer.reason is DenialReason.RISK_STATE_STALE
-            if not stale or expected == DenialReason.RISK_STATE_STALE or time.monotonic() >= deadline:
-                break
-            await asyncio.sleep(0.5)
+        answer = await node.client.send(
+            request,
+            timeout_seconds=ANSWER_SECONDS,
+            attempts=ANSWER_ATTEMPTS,
+            patience_seconds=0.0 if expected == DenialReason.RISK_STATE_STALE else FRESH_SECONDS,
+        )
         self._answers[node.name] = answer
         if trick is Trick.SAME_BYTES and _same_capsule(answer, former):
             return "the same capsule"

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from kordon.client import NoReplyError, UnusableReplyError
 from kordon.client.channel import CORRELATION_ID, REPLY_PARTITION, REPLY_TOPIC, ReplyChannel
@@ -155,3 +156,18 @@ async def test_concurrent_requests_of_one_channel_wait_for_each_other(
         )
 
     assert list(answers) == [b"answer to %d" % number for number in range(5)]
+
+
+async def test_a_channel_that_asked_nothing_closes_quietly(kafka: KafkaSettings) -> None:
+    await apply_topics(kafka)
+
+    async with ReplyChannel(kafka, b"node-1"):
+        pass
+
+
+async def test_a_channel_without_topics_creates_none(kafka: KafkaSettings) -> None:
+    with pytest.raises(UnknownTopicOrPartitionError):
+        await ReplyChannel(kafka, b"node-1").__aenter__()
+
+    with pytest.raises(UnknownTopicOrPartitionError):
+        await ReplyChannel(kafka, b"node-1").__aenter__()
