@@ -83,14 +83,19 @@ class Copartition:
             due = self._reported + progress_interval_seconds - time.monotonic()
             batches = await poll(reader, positions, timeout_ms=max(0, int(due * 1000)), max_records=poll_records)
             if batches:
-                await self._answer(batches, freshness)
+                await self._answer(batches, positions, freshness)
             elif self._reported + progress_interval_seconds <= time.monotonic():
+                self._stand_at(positions)
                 await self._commit([], {})
 
-    async def _answer(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], freshness: Freshness) -> None:
+    async def _answer(
+        self,
+        batches: Mapping[TopicPartition, Sequence[ConsumerRecord]],
+        positions: Mapping[TopicPartition, int],
+        freshness: Freshness,
+    ) -> None:
         caught_up = await freshness.wait(self.state)
         outgoing: list[OutgoingRecord] = []
-        moved: dict[TopicPartition, int] = {}
         judged = 0
         for place, records in batches.items():
             name = self._names[place]
@@ -102,11 +107,21 @@ class Copartition:
                         f"the checkpoint stands at {self.offsets[name]}"
                     )
                 outgoing += judge(record, caught_up=caught_up, now=self._clock())
-                self.offsets[name] = moved[place] = record.offset + 1
+                self.offsets[name] = record.offset + 1
                 judged += 1
                 if judged % _JUDGED_AT_ONCE == 0:
                     await asyncio.sleep(0)
-        await self._commit(outgoing, moved)
+        self._stand_at(positions)
+        await self._commit(outgoing, {place: positions[place] for place in batches})
+
+    def _stand_at(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Move the checkpoint past what holds no requests too, such as transaction markers.
+
+        Else it would lag behind, and retention, which deletes these as well, would make it look as if requests were
+        lost.
+        """
+        for place, name in self._names.items():
+            self.offsets[name] = positions[place]
 
     async def _commit(self, records: Iterable[OutgoingRecord], moved: Mapping[TopicPartition, int]) -> None:
         await self._writer.commit(records, moved, self._kafka.group_id(SERVICE), self._progress)

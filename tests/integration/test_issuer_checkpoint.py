@@ -1,0 +1,78 @@
+"""An issuer's checkpoint says how far it has read, so that it can resume whatever retention deletes behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from issuer.copartition import SOURCES
+from issuer.takeover import checkpoint_offsets
+from schemas.codec import decode
+from schemas.progress import IssuerProgress
+from schemas.topics import ISSUER_PROGRESS, REQUESTS, repartition_of
+from tests.issuers.cluster import Cluster
+from tests.issuers.process import IssuerProcess
+from transport.client import admin_arguments
+from transport.outgoing import OutgoingRecord
+from transport.settings import KafkaSettings
+from transport.watermarks import Watermarks
+from transport.writer import TransactionalWriter
+
+
+@pytest.fixture
+async def cluster(kafka: KafkaSettings, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with Cluster(kafka, tmp_path) as cluster, cluster.worker_alive():
+        yield cluster
+
+
+async def forward(cluster: Cluster) -> TopicPartition:
+    """Write a forwarded record as an issuer does: in a transaction, whose marker takes an offset of its own."""
+    place = TopicPartition(cluster.kafka.topic(repartition_of(REQUESTS)), 0)
+    writer = TransactionalWriter(cluster.kafka, "a-former-owner")
+    await writer.open()
+    await writer.commit([OutgoingRecord(place.topic, 0, b"node-1", b"no request")], {}, "a-group")
+    await writer.close()
+    return place
+
+
+async def delete_all(kafka: KafkaSettings, place: TopicPartition) -> None:
+    """Delete a partition's records up to its end, as retention does in time."""
+    admin = AIOKafkaAdminClient(**admin_arguments(kafka))
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=-1)})
+    finally:
+        await admin.close()
+
+
+@pytest.mark.apache_kafka_only
+async def test_markers_that_retention_deletes_after_the_last_request_are_no_loss(cluster: Cluster) -> None:
+    kafka = cluster.kafka
+    place = await forward(cluster)
+    with IssuerProcess(cluster) as issuer:
+        await issuer.ready()
+        await progress_reaches(cluster, 2)
+        assert await issuer.terminate() == 0
+    await delete_all(kafka, place)
+    async with Watermarks(kafka) as watermarks:
+        assert await checkpoint_offsets(kafka, watermarks, 0, kafka.partitions) == dict.fromkeys(SOURCES, 0) | {
+            repartition_of(REQUESTS): 2
+        }
+
+
+async def progress_reaches(cluster: Cluster, offset: int, seconds: float = 30.0) -> None:
+    """Wait until co-partition 0's checkpoint stands at this offset of the forwarded requests."""
+    deadline = time.monotonic() + seconds
+    reached = 0
+    while reached < offset:
+        assert time.monotonic() < deadline, f"the checkpoint stayed at {reached}"
+        await asyncio.sleep(0.2)
+        for record in await cluster.records(ISSUER_PROGRESS):
+            if record.partition == 0:
+                reached = decode(IssuerProgress, record.value, ISSUER_PROGRESS).offsets[repartition_of(REQUESTS)]
