@@ -127,7 +127,8 @@ class Judge:
         enrolled = state.enrolled(claims.nodeId)
         removed = enrolled is not None and enrolled.record.status is NodeRegistryStatus.REMOVED
         proof = verify_proof(request.token, None if enrolled is None or removed else enrolled.credentials)
-        row, readable = self._row(claims.nodeId)
+        # Not before the proof: whoever proves nothing causes the same work whether there is such a node or not.
+        row, readable = self._row(claims.nodeId) if proof.verified else (None, True)
         remembered = state.remembered(claims.nodeId, claims.requestId)
         verdict = decide(
             Request(

@@ -446,6 +446,26 @@ def test_a_request_that_comes_again_after_its_capsule_expired_is_denied_not_fata
     assert granted(desk.ask(value, now=late - 1).claims).exp == SECOND + DAY
 
 
+def test_the_same_bytes_at_an_issuer_whose_clock_is_behind_are_denied_not_fatal(desk: Desk) -> None:
+    desk.enrol()
+    value = desk.request(iat=SECOND + 300)
+    granted(desk.ask(value).claims)
+    behind = NOW - 500
+    desk.progress(at=Timestamp(behind))
+    assert denied(desk.ask(value, now=behind).claims).reason is DenialReason.REQUEST_EXPIRED
+    desk.progress()
+    assert granted(desk.ask(value).claims).exp == SECOND + 300 + DAY
+
+
+def test_whoever_proves_nothing_does_not_have_a_row_read(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Decoding it takes time, by which a node that there is could be told from one that there is not."""
+    desk.enrol()
+    desk.state.read_risk(Record("k.node.risk.v1", 0, 0, NOW, b"node-1", b"no row"))
+    forged = desk.request(key=generate_signing_key("1"))
+    assert denied(desk.ask(forged).claims).reason is DenialReason.AUTHENTICATION_FAILED
+    assert "risk.unreadable" not in capsys.readouterr().out
+
+
 def test_a_shorter_lifetime_than_the_first_grants_is_no_fault(desk: Desk) -> None:
     desk.enrol()
     value = desk.request()

@@ -177,6 +177,14 @@ def test_the_same_bytes_again_pass_check_3_until_their_capsule_has_expired() -> 
     assert reason(replace(again, node=replace(NODE, enabled=False))) is DenialReason.NODE_DISABLED
 
 
+def test_the_same_bytes_again_are_denied_by_a_clock_that_is_too_far_behind_the_first_judges() -> None:
+    again = replace(GOOD_REQUEST, remembered_digest="d1")
+    behind = NOW - 300_000
+    view = replace(GOOD_VIEW, progress=replace(PROGRESS, at=Timestamp(behind)))
+    assert reason(again, view, behind) is None
+    assert reason(again, view, behind - 1) is DenialReason.REQUEST_EXPIRED
+
+
 @pytest.mark.parametrize(
     ("progress", "fresh"),
     [
