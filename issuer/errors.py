@@ -29,6 +29,10 @@ class UnreadableStateError(RefusedError):
     """A decision, binding or progress record cannot be read, so what it held is not known."""
 
 
+class ReplyTopicError(RefusedError):
+    """A topic that replies may go to is one that Kordon reads for another purpose."""
+
+
 class MissingTopicsError(Exception):
     """Topics are missing. They may be created any time, so a restart is worth while."""
 

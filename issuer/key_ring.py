@@ -116,7 +116,7 @@ class KeyRing:
 
         Raises:
             PrivateFileError: one is missing, or others may use it.
-            KeyFileError: the passphrase is wrong, or a file holds another kind of key.
+            KeyFileError: the passphrase is wrong, or a file is not encrypted or holds another kind of key.
         """
         return cls(
             tuple(
@@ -240,7 +240,7 @@ def _last_active(secrets_in_order: Sequence[Secret], name: str) -> Secret:
 
 
 def _read(path: Path, passphrase: bytes, curve: str | None) -> tuple[StoredKey, ...]:
-    keys = read_key_set(path, passphrase)
+    keys = read_key_set(path, passphrase, encrypted=True)
     for key in keys:
         if key.crv != curve:
             raise KeyFileError(f"{path}: key {key.kid!r} is of another kind than this file holds")

@@ -5,7 +5,7 @@ only if an operator signed them; they are read again at each start, so what is i
 no dead letter (design.md section 3).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -40,7 +40,7 @@ class Enrolled:
     """A node's latest counting registry record and the keys it may prove itself by."""
 
     record: RegistryRecord
-    credentials: Credentials
+    credentials: Credentials = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -175,7 +175,7 @@ class CopartitionState:
         """
         try:
             self.remember(decode(CapsuleDecision, record.value, DECISIONS))
-        except DecodeError as error:
+        except ValueError as error:  # a DecodeError, or an expiresUtc that is no day
             raise _unreadable("decision", record, "a requestId could be used again with other bytes") from error
 
     def bind(self, binding: Binding) -> None:

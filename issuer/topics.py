@@ -6,7 +6,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 
 from issuer.correlation import ReplyTopics
-from issuer.errors import MissingTopicsError, PartitionCountError
+from issuer.errors import MissingTopicsError, PartitionCountError, ReplyTopicError
 from issuer.settings import IssuerSettings
 from schemas.topics import (
     BINDINGS,
@@ -17,6 +17,7 @@ from schemas.topics import (
     REQUESTS,
     RISK,
     STREAMS_PROGRESS,
+    TOPICS,
     dlq_of,
     repartition_of,
 )
@@ -72,7 +73,16 @@ def shared_count(kafka: KafkaSettings, counts: Mapping[str, int]) -> int:
 
 
 def reply_topics(kafka: KafkaSettings, settings: IssuerSettings, counts: Mapping[str, int]) -> ReplyTopics:
-    """Return where replies may go: the allow-listed topics that exist, and ``capsule.replies.v1``."""
+    """Return where replies may go: the allow-listed topics that exist, and ``capsule.replies.v1``.
+
+    Raises:
+        ReplyTopicError: the list names a topic of Kordon's own.
+    """
     default = kafka.topic(REPLIES)
+    own = {kafka.topic(name) for name in TOPICS} - {default}
+    if forbidden := own.intersection(settings.reply_topics):
+        raise ReplyTopicError(
+            f"reply_topics names {', '.join(sorted(forbidden))}, where a reply would pass for another record; remove it"
+        )
     allowed = {default, *settings.reply_topics}
     return ReplyTopics(default, {topic: counts[topic] for topic in allowed if topic in counts})

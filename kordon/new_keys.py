@@ -80,7 +80,8 @@ def make_keys(
     if passphrase_file is None:
         passphrase_file = own_passphrase
         write_private_file(passphrase_file, secrets.token_urlsafe(32).encode() + b"\n")
-    passphrase = read_private_file(passphrase_file).rstrip(b"\r\n")
+    # As the issuer's settings read it: one newline at the end is cut.
+    passphrase = read_private_file(passphrase_file).removesuffix(b"\n").removesuffix(b"\r")
     if iterations is None:
         ring.save(directory / KEYS_FOLDER, passphrase)
     else:

@@ -178,15 +178,21 @@ def write_key_set(
     write_private_file(path, content + b"\n", replace=replace)
 
 
-def read_key_set(path: Path, passphrase: bytes | None) -> tuple[StoredKey, ...]:
+def read_key_set(path: Path, passphrase: bytes | None, *, encrypted: bool = False) -> tuple[StoredKey, ...]:
     """Read a key set and check that each key is whole.
+
+    With ``encrypted`` a file that is not is refused: whoever can write it, but lacks the passphrase, could otherwise
+    put keys of his own there.
 
     Raises:
         PrivateFileError: there is no such file, or others may use it.
-        KeyFileError: the passphrase is wrong or missing, or the content is no key set.
+        KeyFileError: the passphrase is wrong or missing, or the content is no key set, or not encrypted though asked.
     """
     content = read_private_file(path).strip()
-    if not content.startswith(b"{"):
+    if content.startswith(b"{"):
+        if encrypted:
+            raise KeyFileError(f"{path} is not encrypted; put the encrypted file back in its place")
+    else:
         if passphrase is None:
             raise KeyFileError(f"{path} is encrypted; give its passphrase")
         content = _decrypt(path, content, passphrase)

@@ -20,7 +20,7 @@ from issuer.key_ring import (
 )
 from schemas.timestamp import Timestamp
 from schemas.trust import KeyState
-from transport.key_files import KeyFileError
+from transport.key_files import KeyFileError, stored_secret, write_key_set
 from transport.private_files import PrivateFileError
 from transport.trust import Trust
 
@@ -173,3 +173,11 @@ def test_a_ring_belongs_to_its_trust() -> None:
     retired = replace(ring, signing=(replace(ring.signing[0], state=KeyState.RETIRED),))
     with pytest.raises(KeyRingError):
         ring.check_against(Trust(retired.trust_document("c", "iss", ())), NOW)
+
+
+def test_a_file_that_is_not_encrypted_is_refused(tmp_path: Path) -> None:
+    """Whoever may write to the folder but lacks the passphrase must not be able to plant a secret that he knows."""
+    save(KeyRing.generate("1"), tmp_path)
+    write_key_set(tmp_path / MASTERS_FILE, [stored_secret("master-1", bytes(32))], None, replace=True)
+    with pytest.raises(KeyFileError, match=f"{MASTERS_FILE} is not encrypted"):
+        KeyRing.load(tmp_path, PASSPHRASE)

@@ -115,3 +115,17 @@ def test_a_misplaced_registry_record_is_ignored() -> None:
         ignored += desk.state.enrolled(f"node-{number}") is None
     assert desk.counts.ignored_registry_records == {"MISPLACED": ignored}
     assert 0 < ignored < 30
+
+
+def test_a_nodes_verifier_is_in_no_repr(desk: Desk) -> None:
+    verifier = desk.enrol_hmac()
+    enrolled = desk.state.enrolled("node-1")
+    assert enrolled is not None
+    assert enrolled.credentials == {"1": verifier}
+    assert repr(verifier) not in repr(enrolled)
+
+
+def test_a_decision_that_expires_on_no_day_is_unreadable(desk: Desk) -> None:
+    value = encode(decision(**GRANT | {"expiresUtc": "2026-02-30T00:00:00Z"}))
+    with pytest.raises(UnreadableStateError, match="decision"):
+        desk.state.read_decision(record(value))

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from issuer.key_ring import KeyRing
+from issuer.settings import IssuerSettings
 from kordon.command_line import run
 from kordon.failures import ExitStatus
 from kordon.new_keys import OPERATOR_ROLES, NewKeys, make_keys
@@ -107,3 +108,14 @@ def test_keys_tells_programs_where_the_files_are(tmp_path: Path, capsys: pytest.
     assert told["issuer"] == "kordon-berlin"
     assert all(Path(told[name]).exists() for name in ("keysFolder", "passphraseFile", "trustFile"))
     assert load_signing_key(Path(told["operatorKeys"]["operator"])).kid == "operator"
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_the_issuer_opens_what_was_made_however_the_passphrase_file_ends(tmp_path: Path, ending: bytes) -> None:
+    passphrase_file = tmp_path / "given"
+    passphrase_file.write_bytes(b"correct horse battery staple" + ending)
+    passphrase_file.chmod(0o600)
+    keys = made(tmp_path / "keys", passphrase_file=passphrase_file)
+
+    settings = IssuerSettings(keys_folder=keys.keys_folder, passphrase_file=passphrase_file)
+    KeyRing.load(settings.keys_folder, settings.read_passphrase())
