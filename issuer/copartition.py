@@ -111,6 +111,8 @@ class Copartition:
                 judged += 1
                 if judged % _JUDGED_AT_ONCE == 0:
                     await asyncio.sleep(0)
+                    # Meanwhile the view may have read the progress of a transaction whose rows it has not read yet.
+                    caught_up = caught_up and freshness.has_risk_end(self.state)
         self._stand_at(positions)
         await self._commit(outgoing, {place: positions[place] for place in batches})
 

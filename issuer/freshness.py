@@ -37,10 +37,20 @@ class Freshness:
         try:
             while True:
                 await self._view.caught_up_to(ends, max(0.0, deadline - time.monotonic()))
-                # The worker's progress of a transaction may be read before the rows of the same transaction.
-                risk_end = 0 if state.progress is None else state.progress.riskEnd
-                if self._view.position(risk) >= risk_end:
+                if self.has_risk_end(state):
                     return True
-                ends[risk] = risk_end
+                ends[risk] = _risk_end(state)
         except NotCaughtUpError:
             return False
+
+    def has_risk_end(self, state: CopartitionState) -> bool:
+        """Tell whether risk is read to the ``riskEnd`` of the progress known now.
+
+        The worker's progress of a transaction may be read before the rows of the same transaction.
+        """
+        risk = TopicPartition(self._kafka.topic(RISK), state.partition)
+        return self._view.position(risk) >= _risk_end(state)
+
+
+def _risk_end(state: CopartitionState) -> int:
+    return 0 if state.progress is None else state.progress.riskEnd
