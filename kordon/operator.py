@@ -22,7 +22,7 @@ from schemas.topics import COMMANDS, REGISTRY
 from schemas.trust import KeyState, Role
 from transport.key_files import SigningKey, load_signing_key
 from transport.partitioner import partition_of
-from transport.public_keys import InvalidPublicKeyError, ed25519_public_key
+from transport.public_keys import InvalidPublicKeyError, check_on_curve, ed25519_public_key
 from transport.sealing import seal_verifier
 from transport.signed_records import Refusal, authorise, roles_for, sign, verify
 from transport.trust import Signer, Trust
@@ -166,7 +166,7 @@ class Operator:
             CommandFailed: this is no key that may be used.
         """
         try:
-            ed25519_public_key(public_key)
+            check_on_curve(ed25519_public_key(public_key))
         except InvalidPublicKeyError as error:
             raise CommandFailed(
                 ExitStatus.REFUSED, f"the public key is unfit: {error}", "Give 32 bytes in base64url, 43 characters."
