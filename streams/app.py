@@ -16,22 +16,27 @@ from typing import cast
 from faust.streams import Stream
 from faust.types import StreamT
 
+from policy.policy_file import PolicyError
 from streams.assessment import Assessment
 from streams.composition import new_runtime
 from streams.counts import Counts, serve_metrics
 from streams.logs import configure_logs
 from streams.runtime.application import new_app
 from streams.runtime.batches import Batch
+from streams.runtime.worker import refusing
 from streams.settings import WorkerSettings
 from streams.signatures import command_gate
 from transport.settings import KafkaSettings
+from transport.settings_file import InvalidSettingsError
+from transport.trust import TrustFileError
 
 configure_logs()
-kafka = KafkaSettings.load()
-worker = WorkerSettings.load()
-counts = Counts()
-assessment = Assessment(kafka, command_gate(worker.trust_file), counts)
-runtime = new_runtime(kafka, worker)
+with refusing(InvalidSettingsError, PolicyError, TrustFileError):
+    kafka = KafkaSettings.load()
+    worker = WorkerSettings.load()
+    counts = Counts()
+    assessment = Assessment(kafka, command_gate(worker.trust_file), counts)
+    runtime = new_runtime(kafka, worker)
 app = new_app(runtime)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
@@ -19,6 +21,16 @@ EX_CONFIG = 78
 
 EX_CRASH = 70
 """Of sysexits.h (EX_SOFTWARE): a crash; a restart resumes at the checkpoint."""
+
+
+@contextlib.contextmanager
+def refusing(*errors: type[Exception]) -> Iterator[None]:
+    """End the process with :data:`EX_CONFIG` at one of these ``errors``: a person has to mend something first."""
+    try:
+        yield
+    except errors as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        raise SystemExit(EX_CONFIG) from None
 
 
 class CopartitionWorker(faust.Worker):
