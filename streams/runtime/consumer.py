@@ -208,6 +208,18 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
         if consumer._fetcher._fetch_task.done():
             raise ConsumerFailedError("aiokafka's fetching task has ended")
 
+    def _may_stand(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether there is a reason to read nothing: a seek is still to come, or there is nothing to read.
+
+        Faust's own flag is not enough: it falls when a take-over was superseded, while the next one goes on.
+        """
+        return (
+            self.app.rebalancing
+            or self.app.runtime.is_taking_over
+            or consumer._subscription.reassignment_in_progress
+            or not consumer.assignment()
+        )
+
     @Service.task
     async def _watch(self) -> None:
         """Look for failures while nothing polls, such as a group that refuses this member or a seek that never came."""
@@ -216,7 +228,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
             consumer = self._consumer
             if consumer is None or consumer._fetcher is None or consumer._closed:
                 continue
-            if self._may_poll(consumer) or self.app.rebalancing or self._sought_assignment is None:
+            if self._may_poll(consumer) or self._may_stand(consumer):
                 may_poll_at = time.monotonic()
             try:
                 self._raise_failure(consumer)
