@@ -13,6 +13,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from schemas.topics import REPLIES, REQUESTS
 from transport.client import consumer_arguments, producer_arguments
 from transport.partitioner import partition_of
+from transport.polling import poll
 from transport.producer_shutdown import stop_producer
 from transport.watermarks import Watermarks
 
@@ -63,6 +64,7 @@ class ReplyChannel:
         self._producer: AIOKafkaProducer | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._replies = TopicPartition(settings.topic(REPLIES), 0)
+        self._positions: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -147,12 +149,12 @@ class ReplyChannel:
 
     async def _seek_to_end(self) -> None:
         assert self._consumer is not None, "a channel is used inside `async with`"
-        ends = await self._consumer.end_offsets([self._replies])
-        self._consumer.seek(self._replies, ends[self._replies])
+        self._positions = dict(await self._consumer.end_offsets([self._replies]))
+        self._consumer.seek(self._replies, self._positions[self._replies])
 
     async def _replies_to(self, correlation_id: bytes) -> list[bytes]:
         assert self._consumer is not None
-        batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+        batches = await poll(self._consumer, self._positions, timeout_ms=_POLL_MS)
         return [
             record.value
             for records in batches.values()

@@ -15,6 +15,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from kordon.client import NoReplyError, UnusableReplyError
 from kordon.client.channel import CORRELATION_ID, REPLY_PARTITION, REPLY_TOPIC, ReplyChannel
 from schemas.topics import REPLIES, REQUESTS
+from tests.workers.batches import write_with_header_name
 from transport.administration import apply_topics
 from transport.client import producer_arguments
 from transport.partitioner import partition_of
@@ -132,6 +133,20 @@ async def test_a_reply_that_must_not_be_believed_is_passed_over(
 
     async with ReplyChannel(kafka, b"node-1") as channel:
         assert await channel.ask(b"request", believe, timeout_seconds=20, attempts=1) == b"genuine"
+
+
+async def test_a_reply_whose_header_names_are_not_utf_8_is_passed_over(
+    kafka: KafkaSettings, respond: Callable[[Answer], Responder]
+) -> None:
+    """Brokers take such a name from anyone who may write to the topic, and aiokafka raises at it for ever."""
+    respond(lambda request, number: [request.value] if number == 1 else [])
+    place = TopicPartition(kafka.topic(REPLIES), partition_of(b"node-1", kafka.partitions))
+
+    async with ReplyChannel(kafka, b"node-1") as channel:
+        asking = asyncio.create_task(channel.ask(b"request", believe, timeout_seconds=5, attempts=4))
+        await asyncio.sleep(0.5)
+        await write_with_header_name(kafka, place, b"\xff\xfe\xfd\xfc", [(b"node-1", b"forged")])
+        assert await asking == b"request"
 
 
 async def test_who_is_not_answered_hears_how_often_it_asked_and_what_was_refused(
