@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from transport.client import consumer_arguments
 from transport.settings import KafkaSettings
+from transport.topic_ids import topic_ids
 
 
 class Watermarks:
@@ -66,6 +67,10 @@ class Watermarks:
         # To ask for one topic by name could create it.
         cluster = await self._opened()._client.fetch_all_metadata()  # noqa: SLF001
         return len(cluster.partitions_for_topic(topic) or ())
+
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """Kafka's id of each of `topics` (full names); see `transport.topic_ids`."""
+        return await topic_ids(self._opened()._client, topics)  # noqa: SLF001 - the connection is there
 
     async def __aenter__(self) -> Self:
         """Open."""
