@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 
 import click
 
 from kordon.services import Service, grace_option, supervise
+from streams.settings import WorkerSettings
 
 LOG_LEVELS = ("debug", "info", "warn", "error", "crit")
 
@@ -38,5 +41,9 @@ def worker(*, grace: float, log_level: str, restart: bool, faust_arguments: tupl
     The worker commits rows, transitions and offsets in one Kafka transaction per co-partition. Whatever goes
     wrong, it crashes and resumes at its own checkpoint; this command restarts it. SIGTERM and Ctrl-C end it.
     """
+    settings = WorkerSettings.load()
+    if settings.instance_id is None:
+        # The same over all restarts of this worker: a restarted one has its co-partitions back at once.
+        os.environ[WorkerSettings.variable("instance_id")] = f"{platform.node() or 'worker'}-{os.getpid()}"
     command = [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", log_level, "--without-web"]
     return supervise(Service("worker", [*command, *faust_arguments]), restart=restart, grace=grace)

@@ -89,6 +89,7 @@ class Copartition(Generic[TableT]):
         self._committed_at = 0.0
         self._broken = False
         self._suspended = False
+        self._lags = False
         self._committing = asyncio.Lock()
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -151,19 +152,24 @@ class Copartition(Generic[TableT]):
         """Commit on the interval again."""
         self._suspended = False
 
-    def start(self, commit_interval: float, progress_interval: float) -> asyncio.Task[None]:
+    def start(self, commit_interval: float, catch_up_interval: float, progress_interval: float) -> asyncio.Task[None]:
         """Begin to commit: what there is every ``commit_interval`` s, progress at least every ``progress_interval`` s.
 
-        The returned task ends when a commit fails, with its exception, or when it is cancelled by :meth:`close`.
+        While the fold lags behind, what there is every ``catch_up_interval`` s: nobody waits for old records by the
+        millisecond, and a row that changes often is written less often. The returned task ends when a commit fails,
+        with its exception, or when it is cancelled by :meth:`close`.
         """
         self._ticker = asyncio.create_task(
-            self._keep_committing(commit_interval, progress_interval), name=f"commits of co-partition {self.partition}"
+            self._keep_committing(commit_interval, catch_up_interval, progress_interval),
+            name=f"commits of co-partition {self.partition}",
         )
         return self._ticker
 
-    async def _keep_committing(self, commit_interval: float, progress_interval: float) -> None:
+    async def _keep_committing(
+        self, commit_interval: float, catch_up_interval: float, progress_interval: float
+    ) -> None:
         while True:
-            await asyncio.sleep(commit_interval)
+            await asyncio.sleep(catch_up_interval if self._lags else commit_interval)
             async with self._committing:
                 due = self._has_news() or time.monotonic() - self._committed_at >= progress_interval
                 if due and not self._suspended:
@@ -201,6 +207,7 @@ class Copartition(Generic[TableT]):
         }
         batches, outputs = tuple(self._batches), self.outputs
         lag_millis = self.lag.millis(positions)
+        self._lags = lag_millis > 0
         commit = self._writer.commit(
             rows + outputs,
             moved,

@@ -144,7 +144,12 @@ class Copartitions:
         count = await require_topics(runtime.kafka, runtime.topics)
         for partition, copartition in (await take_over(runtime, missing, count)).items():
             self._owned[partition] = copartition
-            runtime.guard(copartition.start(worker.commit_interval_ms / 1000, worker.progress_interval_ms / 1000))
+            commits = copartition.start(
+                worker.commit_interval_ms / 1000,
+                max(worker.commit_interval_ms, worker.catch_up_interval_ms) / 1000,
+                worker.progress_interval_ms / 1000,
+            )
+            runtime.guard(commits)
 
     async def _stop_taking_over(self) -> None:
         self._superseded = True

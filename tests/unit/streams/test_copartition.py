@@ -127,7 +127,7 @@ async def test_nothing_is_committed_without_news_but_progress_at_its_interval() 
     copartition = new_copartition(writer)
     await copartition.commit_pending()
     assert not writer.commits
-    copartition.start(0.001, 0.0)
+    copartition.start(0.001, 0.001, 0.0)
     while len(writer.commits) < 2:  # noqa: ASYNC110 - the interval is what is tested
         await asyncio.sleep(0)
     await copartition.close()
@@ -141,7 +141,7 @@ async def test_a_suspended_copartition_commits_only_what_is_asked_for() -> None:
     writer = KeepingWriter()
     copartition = new_copartition(writer)
     copartition.suspend()
-    copartition.start(0.0, 0.0)
+    copartition.start(0.0, 0.0, 0.0)
     copartition.fold(batch(read("a", 0, 1, 0)), count)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -159,7 +159,7 @@ async def test_a_failed_commit_ends_the_commits_with_its_error() -> None:
     writer.error = ConnectionError("gone")
     copartition = new_copartition(writer)
     with pytest.raises(ConnectionError, match="gone"):
-        await copartition.start(0.0, 0.0)
+        await copartition.start(0.0, 0.0, 0.0)
 
 
 async def test_folding_waits_while_too_much_is_uncommitted() -> None:

@@ -29,7 +29,12 @@ class Worker:
         runtime = SimpleNamespace(
             source_names={f"prefix.{topic}": topic for topic in SOURCES},
             source=lambda topic: f"prefix.{topic}",
-            worker=SimpleNamespace(uncommitted_records=10, commit_interval_ms=60_000, progress_interval_ms=60_000),
+            worker=SimpleNamespace(
+                uncommitted_records=10,
+                commit_interval_ms=60_000,
+                catch_up_interval_ms=60_000,
+                progress_interval_ms=60_000,
+            ),
             kafka=None,
             topics=(),
             generation=lambda: self.generation,
