@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import random
 import signal
@@ -143,10 +142,9 @@ class Supervisor:
     async def _run_once(self, signals: asyncio.Queue[signal.Signals]) -> tuple[int, bool]:
         """Run the child once; return its status and whether a signal asked it to stop."""
         child = await asyncio.create_subprocess_exec(
-            *self.command,
+            *tethered(self.command),
             env=None if self.environment is None else dict(self.environment),
             process_group=0,
-            preexec_fn=end_with_parent(os.getpid()),
         )
         ended = asyncio.ensure_future(child.wait())
         asked = asyncio.ensure_future(signals.get())
@@ -182,18 +180,21 @@ async def _signal_within(signals: asyncio.Queue[signal.Signals], seconds: float)
         return None
 
 
-def end_with_parent(parent: int) -> Callable[[], None] | None:
-    """Return what a child does before exec: ask for SIGTERM when process ``parent`` is gone.
+def tethered(command: Sequence[str]) -> list[str]:
+    """Return a command that does the same and is sent SIGTERM when the calling process is gone, even if killed.
 
-    None where the system has no such request (prctl(2) is Linux's).
+    Only Linux has such a request (prctl(2)); elsewhere the command comes back as it is. It is made by a short-lived
+    interpreter that becomes the command: code between fork and exec would be unsafe in a process with threads.
     """
     if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _TETHER, str(os.getpid()), *command]
 
-    def arrange() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(128 + signal.SIGTERM)
 
-    return arrange
+_TETHER: Final = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {signal.SIGTERM.value})
+if os.getppid() != int(sys.argv[1]):
+    sys.exit({128 + signal.SIGTERM})
+os.execvp(sys.argv[2], sys.argv[2:])
+"""

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kordon.failures import CommandFailed, ExitStatus
-from kordon.supervisor import end_with_parent
+from kordon.supervisor import tethered
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
@@ -57,18 +57,17 @@ class EmbeddedBroker:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("wb") as log:
             try:
-                # A session of its own: Ctrl-C reaches the demo, which stops its services before their broker.
+                # A session of its own: Ctrl-C reaches the demo, which stops its services before their broker. Where the
+                # demo itself is killed, the tether ends the broker.
                 self._process = subprocess.Popen(  # noqa: S603 - a program of the installed package, fixed arguments
-                    [
-                        program, "start", "--only", "kafka",
-                        "--kafka-port", str(self._port), "--data-dir", self.data_dir,
-                    ],
+                    tethered([
+                        str(program), "start", "--only", "kafka",
+                        "--kafka-port", str(self._port), "--data-dir", str(self.data_dir),
+                    ]),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    # And where the demo itself is killed, the broker goes too.
-                    preexec_fn=end_with_parent(os.getpid()),  # noqa: PLW1509 - it only calls prctl and getppid
                 )  # fmt: skip
             except OSError as error:
                 raise CommandFailed(

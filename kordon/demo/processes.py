@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from kordon.supervisor import end_with_parent, reason_of
+from kordon.supervisor import reason_of, tethered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,13 +70,12 @@ class Processes:
         log = self._directory / f"{name}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *command,
+                *tethered(command),
                 env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 process_group=0,
-                preexec_fn=end_with_parent(os.getpid()),
             )
         child = self._children[name] = Child(name, process, log, may_end)
         return child

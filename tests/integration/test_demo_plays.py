@@ -118,16 +118,26 @@ async def names_on(settings: KafkaSettings) -> set[str]:
         await admin.close()
 
 
+async def said(demo: asyncio.subprocess.Process, stream: asyncio.StreamReader | None, words: str) -> str:
+    """Read a running demo's output until it says these words; return what it said."""
+    assert stream is not None
+    text = ""
+    async with asyncio.timeout(SECONDS):
+        while words not in text:
+            line = (await stream.readline()).decode()
+            assert line, f"the demo ended after: {text}"
+            text += line
+    assert demo.returncode is None
+    return text
+
+
 @needs_proc
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_a_demo_that_is_stopped_leaves_no_process(
     own_temporary_directory: dict[str, str], tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     async with running(own_temporary_directory, "demo") as demo:
-        assert demo.stdout is not None
-        async with asyncio.timeout(SECONDS):
-            while b"What happens to a node" not in await demo.stdout.readline():
-                pass
+        await said(demo, demo.stdout, "What happens to a node")
         # The broker, the two supervisors, their services and the demo itself, at the least.
         assert len(processes_of(tmp_path)) >= 6
 
@@ -143,10 +153,7 @@ async def test_a_demo_that_is_killed_takes_its_processes_along(
     own_temporary_directory: dict[str, str], tmp_path: Path
 ) -> None:
     async with running(own_temporary_directory, "demo") as demo:
-        assert demo.stdout is not None
-        async with asyncio.timeout(SECONDS):
-            while b"What happens to a node" not in await demo.stdout.readline():
-                pass
+        await said(demo, demo.stdout, "What happens to a node")
         demo.kill()
         await demo.wait()
         async with asyncio.timeout(60):
@@ -158,12 +165,7 @@ async def test_a_demo_that_is_kept_says_how_to_talk_to_it_and_ends_when_asked(
     own_temporary_directory: dict[str, str],
 ) -> None:
     async with running(own_temporary_directory, "demo", "--keep", "--json") as demo:
-        assert demo.stderr is not None
-        said = ""
-        async with asyncio.timeout(SECONDS):
-            while "Ctrl-C ends it" not in said:
-                said += (await demo.stderr.readline()).decode()
-        exports = dict(re.findall(r"export (\w+)=(\S*)", said))
+        exports = dict(re.findall(r"export (\w+)=(\S*)", await said(demo, demo.stderr, "Ctrl-C ends it")))
 
         ended = await kordon(
             {**own_temporary_directory, **exports},
