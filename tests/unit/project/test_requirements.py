@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 FILES = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ROOMS = ("schemas", "policy", "transport", "streams", "issuer", "kordon")
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -86,3 +87,14 @@ def test_the_three_files_agree_on_every_version() -> None:
     everything = {str(requirement) for requirement, _ in pinned("requirements-dev.txt")}
     for name in ("requirements.txt", "requirements-demo.txt"):
         assert {str(requirement) for requirement, _ in pinned(name)} <= everything
+
+
+def test_every_runtime_dependency_is_used_and_explained() -> None:
+    imported_as = {"faust-streaming": "faust", "mode-streaming": "mode"}
+    sources = [path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    explained = (ROOT / "docs" / "dependencies.md").read_text()
+    for asked in declared(demo=False, groups=()):
+        module = imported_as.get(asked.name, asked.name.replace("-", "_"))
+        statement = re.compile(rf"^\s*(import|from) {module}\b", re.MULTILINE)
+        assert any(statement.search(source) for source in sources), f"nothing imports {asked.name}"
+        assert asked.name in explained, f"docs/dependencies.md does not say why {asked.name} is needed"
