@@ -6,7 +6,8 @@
 3. Find the checkpoint: the last progress record of this co-partition.
 4. Without one, make sure that nothing was ever written, and start at the beginning of the source topics.
    With one, check it: written by this version or an older one, under this policy or an older one, with the same
-   partition count, naming an offset for every source topic that the topic still holds (or has just reached).
+   partition count, naming an offset for every source topic that the topic still holds (or has just reached), and
+   rows up to an offset that the changelog has reached.
 5. Hand over a :class:`~streams.runtime.copartition.Copartition` that stands at the checkpoint. The consumer seeks to it
    explicitly; the group's committed offsets are for monitoring only.
 
@@ -172,7 +173,8 @@ async def _positions(
     sources = [
         TopicPartition(runtime.source(topic), partition) for topic in runtime.sources for partition in checkpoints
     ]
-    low, high = await watermarks.low(sources), await watermarks.high(sources)
+    changelog = [TopicPartition(runtime.changelog, partition) for partition in checkpoints]
+    low, high = await watermarks.low(sources), await watermarks.high([*sources, *changelog])
     positions: dict[int, Positions] = {}
     for partition, checkpoint in checkpoints.items():
         if checkpoint is None:
@@ -181,6 +183,7 @@ async def _positions(
             }
         else:
             _check_versions(runtime, checkpoint, partition_count)
+            _check_rows(runtime, checkpoint, high)
             positions[partition] = _check_offsets(runtime, checkpoint, low, high)
     return positions
 
@@ -224,6 +227,16 @@ def _check_versions(runtime: Runtime, checkpoint: StreamsProgress, partition_cou
             f"{where} was written with {checkpoint.partitionCount} partitions, now there are {partition_count}: nodes "
             "belong to other co-partitions now, and their rows and quarantines would be lost to them. Create topics "
             "with the new count under another prefix and fold the log anew"
+        )
+
+
+def _check_rows(runtime: Runtime, checkpoint: StreamsProgress, high: Mapping[TopicPartition, int]) -> None:
+    tp = TopicPartition(runtime.changelog, checkpoint.partition)
+    if checkpoint.riskEnd > high[tp]:
+        raise CheckpointOutOfRangeError(
+            f"{tp.topic} [{tp.partition}] ends at offset {high[tp]}, but rows were written to it up to offset "
+            f"{checkpoint.riskEnd}: the topic was created anew or its broker lost data. Going on from the checkpoint, "
+            "what the lost rows said would be missing and their quarantines would be forgotten"
         )
 
 

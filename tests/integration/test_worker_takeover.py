@@ -125,6 +125,7 @@ async def test_output_without_a_checkpoint_is_refused(kafka: KafkaSettings, topi
         ({"partition": 1}, UnreadableStateError, "describes co-partition 1"),
         ({"offsets": dict.fromkeys(SOURCES[1:], 0)}, CheckpointMissingError, SOURCES[0]),
         ({"offsets": dict.fromkeys(SOURCES, 0) | {NETWORK: 5}}, CheckpointOutOfRangeError, "ends at offset 0"),
+        ({"riskEnd": 5}, CheckpointOutOfRangeError, "quarantines would be forgotten"),
     ],
 )
 async def test_a_checkpoint_that_cannot_be_squared_is_refused(
