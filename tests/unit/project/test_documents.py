@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.fixture
@@ -41,3 +43,10 @@ def test_a_document_that_says_otherwise_is_noticed_and_can_be_written_anew(copy:
     assert page.read_text() != right
     assert check(copy).returncode == 0
     assert page.read_text() == right
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
+    missing = [each for each in targets if "://" not in each and not (page.parent / each).exists()]
+    assert not missing
