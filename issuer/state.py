@@ -24,7 +24,7 @@ from schemas.timestamp import Timestamp
 from schemas.topics import BINDINGS, DECISIONS, REGISTRY, RISK, STREAMS_PROGRESS
 from transport.incoming import IncomingRecord
 from transport.partitioner import partition_of
-from transport.signed_records import Refusal, authorise, verify
+from transport.signed_records import Refusal, authorise, authorised_part, verify
 from transport.trust import Trust
 
 _log: Final = structlog.get_logger("kordon.issuer")
@@ -152,8 +152,9 @@ class CopartitionState:
         known = self._enrolled.get(message.nodeId)
         if known is not None and message.revision <= known.record.revision:
             return "OLD_REVISION"
-        credentials = read_credentials(message, self._ring, self._trust.cluster_id)
-        self._enrolled[message.nodeId] = Enrolled(message, credentials)
+        counting = authorised_part(signer, message, None if known is None else known.record)
+        credentials = read_credentials(counting, self._ring, self._trust.cluster_id)
+        self._enrolled[message.nodeId] = Enrolled(counting, credentials)
         return None
 
     def read_binding(self, record: IncomingRecord) -> None:

@@ -24,7 +24,7 @@ from transport.key_files import SigningKey, load_signing_key
 from transport.partitioner import partition_of
 from transport.public_keys import InvalidPublicKeyError, check_on_curve, ed25519_public_key
 from transport.sealing import seal_verifier
-from transport.signed_records import Refusal, authorise, roles_for, sign, verify
+from transport.signed_records import Refusal, authorise, authorised_part, roles_for, sign, verify
 from transport.trust import Signer, Trust
 from transport.views import read_to_high_watermark
 from transport.watermarks import Watermarks
@@ -147,7 +147,7 @@ class Operator:
             nonlocal latest
             for record in records:
                 if record.key == key:
-                    latest = _newer(latest, self._accepted(record))
+                    latest = self._newer(latest, record)
 
         partition = TopicPartition(topic, partition_of(key, count))
         await read_to_high_watermark(self._settings, [partition], read, timeout_seconds=READ_SECONDS)
@@ -213,26 +213,22 @@ class Operator:
             published.topic, published.partition, published.offset, self._key.kid, msgspec.json.decode(value)
         )
 
-    def _accepted(self, record: ConsumerRecord) -> RegistryRecord | None:
-        """Return what a record says if it counts, as the issuer decides it."""
+    def _newer(self, latest: RegistryRecord | None, record: ConsumerRecord) -> RegistryRecord | None:
+        """Return what counts of a node after a record, as the issuer decides it."""
         signer = verify(
             record.headers, topic=REGISTRY, key=record.key, value=record.value, trust=self._trust, at=record.timestamp
         )
         if isinstance(signer, Refusal):
-            return None
+            return latest
         try:
             message = decode(RegistryRecord, record.value, REGISTRY)
         except DecodeError:
-            return None
+            return latest
         if message.nodeId.encode() != record.key or authorise(signer, message) is not None:
-            return None
-        return message
-
-
-def _newer(latest: RegistryRecord | None, message: RegistryRecord | None) -> RegistryRecord | None:
-    if message is None or (latest is not None and message.revision <= latest.revision):
-        return latest
-    return message
+            return latest
+        if latest is not None and message.revision <= latest.revision:
+            return latest
+        return authorised_part(signer, message, latest)
 
 
 def _signer(trust: Trust, key: SigningKey) -> Signer:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.commands import Action, Command
@@ -150,6 +151,26 @@ def authorise(signer: Signer, message: Command | RegistryRecord) -> Refusal | No
     if any(signer.has_role(role) for role in roles_for(message)):
         return None
     return Refusal(RefusalReason.ROLE_MISSING)
+
+
+def authorised_part(signer: Signer, message: RegistryRecord, former: RegistryRecord | None) -> RegistryRecord:
+    """Return what counts of a registry record that :func:`authorise` let pass.
+
+    Who may enrol may say everything. Who may only revoke changes a node's standing: all but revision, status, enabled,
+    updatedAt and updatedBy stays as ``former`` has it, and is empty without one. Else a credential planted in a
+    revocation would come into force when somebody who may enrol enables the node again.
+    """
+    if signer.has_role(Role.ENROL):
+        return message
+    kept = former or RegistryRecord(message.nodeId, message.revision, message.status, message.enabled, ())
+    return msgspec.structs.replace(
+        kept,
+        revision=message.revision,
+        status=message.status,
+        enabled=message.enabled,
+        updatedAt=message.updatedAt,
+        updatedBy=message.updatedBy,
+    )
 
 
 def roles_for(message: Command | RegistryRecord) -> frozenset[Role]:

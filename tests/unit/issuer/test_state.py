@@ -8,10 +8,13 @@ import pytest
 from issuer.errors import NewerStateError, UnreadableStateError
 from schemas.codec import DecodeError, encode
 from schemas.decisions import CapsuleDecision, DenialReason
-from schemas.registry import Binding
+from schemas.registry import Binding, Credential, NodeRegistryStatus, RegistryRecord
 from schemas.risk import NodeStatus, RiskRow
 from schemas.timestamp import Timestamp
+from schemas.trust import KeyState, Role, TrustedKey
 from tests.unit.issuer.nodes import NOW, Desk, Record
+from transport.key_files import generate_signing_key
+from transport.trust import Trust
 
 
 @pytest.fixture
@@ -129,3 +132,24 @@ def test_a_decision_that_expires_on_no_day_is_unreadable(desk: Desk) -> None:
     value = encode(decision(**GRANT | {"expiresUtc": "2026-02-30T00:00:00Z"}))
     with pytest.raises(UnreadableStateError, match="decision"):
         desk.state.read_decision(record(value))
+
+
+def test_a_revocation_by_who_may_not_enrol_brings_no_credentials(desk: Desk) -> None:
+    """Else they would come into force when somebody who may enrol enables the node again."""
+    revoker = generate_signing_key("revoker")
+    trusted = TrustedKey(revoker.kid, revoker.public_key_text, (Role.REVOKE,), KeyState.ACTIVE)
+    document = desk.trust.document
+    desk.trust = Trust(msgspec.structs.replace(document, keys=(*document.keys, trusted)))
+    desk.state = desk.new_state()
+    desk.enrol()
+    before = desk.state.enrolled("node-1")
+    assert before is not None
+
+    planted = Credential("1", publicKey=revoker.public_key_text)
+    record = RegistryRecord("node-1", 2, NodeRegistryStatus.ACTIVE, enabled=False, credentials=(planted,))
+    desk.register(record, signer=revoker)
+
+    after = desk.state.enrolled("node-1")
+    assert after is not None
+    assert after.record == msgspec.structs.replace(before.record, revision=2, enabled=False)
+    assert after.credentials == before.credentials

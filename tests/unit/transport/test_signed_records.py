@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from schemas.commands import Action, Command
-from schemas.registry import NodeRegistryStatus, RegistryRecord
+from schemas.registry import Credential, NodeRegistryStatus, RegistryRecord
 from schemas.timestamp import Timestamp
 from schemas.topics import COMMANDS, REGISTRY
 from schemas.trust import KeyState, Role, SealingKey, TrustDocument, TrustedKey
@@ -19,6 +19,7 @@ from transport.signed_records import (
     Refusal,
     RefusalReason,
     authorise,
+    authorised_part,
     roles_for,
     sign,
     verify,
@@ -195,3 +196,19 @@ def test_each_message_needs_its_role(message: Command | RegistryRecord, roles: s
 
 def test_an_issuers_key_orders_nothing() -> None:
     assert all(Role.ISSUE not in roles_for(command(action)) for action in Action)
+
+
+def test_who_may_only_revoke_changes_a_nodes_standing_and_nothing_else() -> None:
+    own = Credential("1", publicKey="A" * 43)
+    planted = Credential("1", publicKey="B" * 43)
+    former = RegistryRecord("node-1", 1, NodeRegistryStatus.ACTIVE, True, (own,), servicePrincipal="svc")
+    said = RegistryRecord("node-1", 2, NodeRegistryStatus.ACTIVE, False, (planted,), servicePrincipal="admin")
+
+    revoker = Signer(TrustedKey("r", "A" * 43, (Role.REVOKE,), KeyState.ACTIVE), KEY.public_key())
+    assert authorised_part(revoker, said, former) == RegistryRecord(
+        "node-1", 2, NodeRegistryStatus.ACTIVE, False, (own,), servicePrincipal="svc"
+    )
+    assert authorised_part(revoker, said, None) == RegistryRecord("node-1", 2, NodeRegistryStatus.ACTIVE, False, ())
+
+    enroller = Signer(TrustedKey("e", "A" * 43, (Role.ENROL,), KeyState.ACTIVE), KEY.public_key())
+    assert authorised_part(enroller, said, former) == said
