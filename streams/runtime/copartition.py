@@ -19,7 +19,7 @@ from schemas.progress import PROGRESS_SCHEMA_VERSION, StreamsProgress
 from schemas.progress import Batch as FoldedBatch
 from schemas.timestamp import Timestamp
 from streams.runtime.batches import Batch
-from streams.runtime.errors import BrokenChainError, BrokenFoldError
+from streams.runtime.errors import BrokenChainError, BrokenFoldError, PartitionCountError
 from streams.runtime.lag import Lag
 from transport.outgoing import OutgoingRecord
 from transport.writer import TransactionalWriter
@@ -134,6 +134,19 @@ class Copartition(Generic[TableT]):
                     f"{found.topic} [{self.partition}]: a batch of [{found.first}, {found.stop}) came with the records "
                     f"{records[0].offset} to {records[-1].offset}"
                 )
+
+    def require_count(self, partitions: int) -> None:
+        """Refuse to go on once the topics have another partition count than at the take-over.
+
+        Raises:
+            PartitionCountError: they have ``partitions`` now.
+        """
+        if partitions != self.partition_count:
+            raise PartitionCountError(
+                f"co-partition {self.partition} was taken with {self.partition_count} partitions, now there are "
+                f"{partitions}: nodes belong to other co-partitions now, and their rows and quarantines would be lost "
+                "to them. Create topics with the new count under another prefix and fold the log anew"
+            )
 
     async def room(self, most: int) -> None:
         """Wait until at most ``most`` records are folded but not committed."""

@@ -114,11 +114,13 @@ class Copartitions:
         # A skipped generation is one in which somebody else may have been the owner.
         kept = self._assigned if generation == self._generation + 1 else frozenset[int]()
         self._generation = generation
-        for partition in self._owned.keys() - kept:
-            await self._owned.pop(partition).close()
-            _log.info("copartition.given_up", partition=partition)
+        # All at once: Faust calls `complete` while this is still closing, and what it finds here it does not take over.
+        given_up = {partition: self._owned.pop(partition) for partition in sorted(self._owned.keys() - kept)}
         for copartition in self._owned.values():
             copartition.resume()
+        for partition, copartition in given_up.items():
+            await copartition.close()
+            _log.info("copartition.given_up", partition=partition)
 
     async def complete(self) -> None:
         """Take over what is assigned and not owned; returns early if a newer rebalance begins meanwhile.
@@ -137,11 +139,13 @@ class Copartitions:
             raise TakeOverFailedError(f"the take-over of co-partitions {missing} ended without them")
 
     async def _take_missing(self) -> None:
+        runtime, worker = self._runtime, self._runtime.worker
+        count = await require_topics(runtime.kafka, runtime.topics)
+        for copartition in self._owned.values():
+            copartition.require_count(count)
         missing = sorted(self._assigned - self._owned.keys())
         if not missing:
             return
-        runtime, worker = self._runtime, self._runtime.worker
-        count = await require_topics(runtime.kafka, runtime.topics)
         for partition, copartition in (await take_over(runtime, missing, count)).items():
             self._owned[partition] = copartition
             commits = copartition.start(
