@@ -51,6 +51,9 @@ class CopartitionedApp(faust.App):
         """Return the channel of batches of all source topics."""
         return self.topic(*self.runtime.source_names, schema=BatchSchema(), acks=False)
 
+    async def on_first_start(self) -> None:
+        """Create no directories, as Faust would in the working directory: nothing is kept on disk."""
+
     def _new_transport(self) -> TransportT:
         return CopartitionTransport(self.conf.broker_consumer, self)
 

@@ -7,12 +7,15 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from schemas.topics import QUARANTINE, RISK
+from schemas.topics import NETWORK, QUARANTINE, RISK
 from tests.workers.fixtures import StartWorker, start_worker
-from tests.workers.following import create_topics, folded_all, seen, taken
-from tests.workers.load import Load
+from tests.workers.following import create_topics, folded_all, progress_of, seen, taken
+from tests.workers.load import Load, now, observation
 from tests.workers.refold import Log, assert_refolds, read_log
+from transport.client import producer_arguments
+from transport.partitioner import partition_of
 from transport.settings import KafkaSettings
 from transport.writer import Step
 
@@ -61,6 +64,27 @@ async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(
     await folded_all(kafka, PARTITIONS, worker)
     assert await worker.terminate() == 0
     assert assert_refolds(kafka, await read_log(kafka, PARTITIONS)) > 500
+
+
+async def test_a_bug_in_the_fold_crashes_the_worker_and_skips_nothing(
+    kafka: KafkaSettings, start_worker: StartWorker
+) -> None:
+    await create_topics(kafka, PARTITIONS)
+    home = partition_of(b"node-1", PARTITIONS)
+    async with AIOKafkaProducer(**producer_arguments(kafka)) as producer:
+        for region in ("home", "trips the bug", "elsewhere"):
+            value = observation("node-1", now(), "192.0.2.1", region=region)
+            await producer.send_and_wait(kafka.topic(NETWORK), value, key=b"node-1", partition=home)
+    for _ in range(2):
+        worker = start_worker(kafka, module="tests.workers.buggy_app")
+        assert await worker.ended() == 70, worker.tail()
+        assert "BrokenFoldError" in worker.tail(3)
+    progress = await progress_of(kafka, home)
+    assert progress is None or progress.offsets[NETWORK] == 0
+    worker = start_worker(kafka)
+    await folded_all(kafka, PARTITIONS, worker)
+    assert await worker.terminate() == 0
+    assert assert_refolds(kafka, await read_log(kafka, PARTITIONS)) == 3
 
 
 def assert_that_the_comparison_can_fail(kafka: KafkaSettings, log: Log) -> None:

@@ -38,6 +38,7 @@ def test_the_versions_are_the_ones_that_were_read() -> None:
         (consumer.CopartitionConsumer, Consumer, "perform_seek"),
         (consumer.CopartitionConsumer, driver.Consumer, "_to_message"),
         (application.CopartitionedApp, App, "_new_transport"),
+        (application.CopartitionedApp, App, "on_first_start"),
         (application.BatchSchema, Schema, "loads_key"),
         (application.BatchSchema, Schema, "loads_value"),
         (worker.CopartitionWorker, Service, "_crash"),
