@@ -34,7 +34,7 @@ from schemas.topics import REGISTRY, RISK, STREAMS_PROGRESS
 from transport.client import consumer_arguments
 from transport.settings import KafkaSettings
 from transport.trust import Trust
-from transport.views import NotCaughtUpError, View, last_record
+from transport.views import NotCaughtUpError, View, last_records
 from transport.watermarks import Watermarks
 from transport.writer import Step, TransactionalWriter
 
@@ -132,14 +132,15 @@ class Issuer:
         began = time.monotonic()
         writers = await self._fence(stack, partitions)
         watermarks = await stack.enter_async_context(Watermarks(self._kafka))
-        found = await asyncio.gather(
-            *(checkpoint_offsets(self._kafka, watermarks, p, partition_count) for p in partitions)
-        )
-        offsets = dict(zip(partitions, found, strict=True))
         states = {p: CopartitionState(p, partition_count, self._trust, self._ring, self.counts) for p in partitions}
         restore_seconds = self._settings.restore_timeout_ms / _MILLIS
-        await restore_memory(self._kafka, states, restore_seconds)
-        view = await stack.enter_async_context(await self._view(states))
+        # Each waits for the broker most of the time, and none needs what another finds.
+        async with asyncio.TaskGroup() as tasks:
+            checkpoints = tasks.create_task(checkpoint_offsets(self._kafka, watermarks, partitions, partition_count))
+            tasks.create_task(restore_memory(self._kafka, states, restore_seconds))
+            unopened = tasks.create_task(self._view(states))
+        offsets = checkpoints.result()
+        view = await stack.enter_async_context(unopened.result())
         freshness = Freshness(self._kafka, view, watermarks, self._settings.freshness_timeout_ms / _MILLIS)
         for state in states.values():
             if not await freshness.wait(state, restore_seconds):
@@ -189,10 +190,8 @@ class Issuer:
         kafka = self._kafka
         registry, risk, progress = (kafka.topic(name) for name in (REGISTRY, RISK, STREAMS_PROGRESS))
         reports = [TopicPartition(progress, partition) for partition in states]
-        last = await asyncio.gather(
-            *(last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS) for place in reports)
-        )
-        start = {place: record.offset for place, record in zip(reports, last, strict=True) if record is not None}
+        last = await last_records(kafka, reports, timeout_seconds=_LAST_RECORD_SECONDS)
+        start = {place: record.offset for place, record in last.items()}
 
         def take(place: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
             state = states[place.partition]

@@ -13,7 +13,7 @@
 What cannot be squared is a :class:`~issuer.errors.RefusedError` that says what would be lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -31,7 +31,7 @@ from schemas.codec import DecodeError, decode
 from schemas.progress import PROGRESS_SCHEMA_VERSION, IssuerProgress
 from schemas.topics import BINDINGS, DECISIONS, ISSUER_PROGRESS
 from transport.settings import KafkaSettings
-from transport.views import last_record, read_to_high_watermark
+from transport.views import last_records, read_to_high_watermark
 from transport.watermarks import Watermarks
 
 _LAST_RECORD_SECONDS: Final = 60.0
@@ -57,62 +57,71 @@ async def restore_memory(kafka: KafkaSettings, states: dict[int, CopartitionStat
 
 
 async def checkpoint_offsets(
-    kafka: KafkaSettings, watermarks: Watermarks, partition: int, partition_count: int
-) -> dict[str, int]:
-    """Return the next offset of each request topic, names without prefix, where this co-partition's owner goes on.
+    kafka: KafkaSettings, watermarks: Watermarks, partitions: Sequence[int], partition_count: int
+) -> dict[int, dict[str, int]]:
+    """Return where the owner of each co-partition goes on: the next offset by request topic, names without prefix.
 
     Raises:
         RefusedError: a person has to decide first; the text says about what.
         NotCaughtUpError, KafkaError: the broker does not answer as it should.
     """
-    checkpoint = await _read_checkpoint(kafka, partition)
-    sources = {TopicPartition(kafka.topic(name), partition): name for name in SOURCES}
-    low = await watermarks.low(list(sources))
-    if checkpoint is None:
-        await _require_untouched(kafka, watermarks, partition)
-        return {name: low[place] for place, name in sources.items()}
-    _check_versions(checkpoint, partition, partition_count)
-    high = await watermarks.high(list(sources))
+    progress = kafka.topic(ISSUER_PROGRESS)
+    reports = await last_records(
+        kafka, [TopicPartition(progress, p) for p in partitions], timeout_seconds=_LAST_RECORD_SECONDS
+    )
+    await _require_untouched(kafka, watermarks, [p for p in partitions if TopicPartition(progress, p) not in reports])
+    sources = {TopicPartition(kafka.topic(name), p): name for p in partitions for name in SOURCES}
+    low, high = await watermarks.low(sources), await watermarks.high(sources)
+    checkpoints = {place.partition: _read_checkpoint(record, partition_count) for place, record in reports.items()}
+    offsets: dict[int, dict[str, int]] = {p: {} for p in partitions}
     for place, name in sources.items():
-        _check_offset(checkpoint, place, name, low[place], high[place])
-    return {name: checkpoint.offsets[name] for name in SOURCES}
+        checkpoint = checkpoints.get(place.partition)
+        if checkpoint is not None:
+            _check_offset(checkpoint, place, name, low[place], high[place])
+        offsets[place.partition][name] = low[place] if checkpoint is None else checkpoint.offsets[name]
+    return offsets
 
 
-async def _read_checkpoint(kafka: KafkaSettings, partition: int) -> IssuerProgress | None:
-    place = TopicPartition(kafka.topic(ISSUER_PROGRESS), partition)
-    record = await last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS)
-    if record is None:
-        return None
+def _read_checkpoint(record: ConsumerRecord, partition_count: int) -> IssuerProgress:
     try:
         checkpoint = decode(IssuerProgress, record.value, ISSUER_PROGRESS)
     except DecodeError as error:
         raise UnreadableStateError(
-            f"the last progress record of co-partition {partition} (offset {record.offset}) cannot be read: "
+            f"the last progress record of co-partition {record.partition} (offset {record.offset}) cannot be read: "
             f"{error.reason}. Without it nobody knows which requests were answered"
         ) from error
-    if checkpoint.partition != partition:
+    if checkpoint.partition != record.partition:
         raise UnreadableStateError(
-            f"the last progress record on {place.topic} [{partition}] describes co-partition {checkpoint.partition}"
+            f"the last progress record on {record.topic} [{record.partition}] describes co-partition "
+            f"{checkpoint.partition}"
         )
+    _check_versions(checkpoint, record.partition, partition_count)
     return checkpoint
 
 
-async def _require_untouched(kafka: KafkaSettings, watermarks: Watermarks, partition: int) -> None:
+async def _require_untouched(kafka: KafkaSettings, watermarks: Watermarks, partitions: Sequence[int]) -> None:
     """Allow a start at the beginning only where nothing was ever decided.
 
     Aborted records do not count: a first commit that failed left nothing. What retention has deleted counts.
     """
-    outputs = [TopicPartition(kafka.topic(name), partition) for name in (DECISIONS, BINDINGS)]
-    written = [TopicPartition(kafka.topic(ISSUER_PROGRESS), partition), *outputs]
-    touched = any((await watermarks.low(written)).values())
-    for place in outputs:
-        touched = touched or await last_record(kafka, place, timeout_seconds=_LAST_RECORD_SECONDS) is not None
+    if not partitions:
+        return
+    outputs = [TopicPartition(kafka.topic(name), p) for p in partitions for name in (DECISIONS, BINDINGS)]
+    written = [*(TopicPartition(kafka.topic(ISSUER_PROGRESS), p) for p in partitions), *outputs]
+    deleted = {place.partition for place, low in (await watermarks.low(written)).items() if low}
+    held = await last_records(kafka, outputs, timeout_seconds=_LAST_RECORD_SECONDS)
+    touched = deleted | {place.partition for place in held}
     if touched:
         raise CheckpointMissingError(
-            f"co-partition {partition} has decisions or bindings but no progress record, so it is not known which "
-            "requests were answered. From the beginning, requests would be answered twice; from the end, some never. "
+            f"{_named(touched)} decisions or bindings but no progress record, so it is not known which requests were "
+            "answered. From the beginning, requests would be answered twice; from the end, some never. "
             f"Restore {kafka.topic(ISSUER_PROGRESS)}, or delete and create again the topics that the issuer writes"
         )
+
+
+def _named(partitions: Collection[int]) -> str:
+    numbers = ", ".join(map(str, sorted(partitions)))
+    return f"co-partition {numbers} has" if len(partitions) == 1 else f"co-partitions {numbers} have"
 
 
 def _check_versions(checkpoint: IssuerProgress, partition: int, partition_count: int) -> None:

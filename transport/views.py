@@ -32,6 +32,7 @@ __all__ = [
     "check_fetching",
     "high_watermark",
     "last_record",
+    "last_records",
     "read_to_high_watermark",
 ]
 
@@ -103,33 +104,44 @@ async def read_to_high_watermark(
 async def last_record(
     settings: KafkaSettings, partition: TopicPartition, *, timeout_seconds: float, first_look: int = 256
 ) -> ConsumerRecord | None:
-    """The last committed record below the high watermark, None if the partition holds none.
+    """The last committed record of one partition; as `last_records`."""
+    found = await last_records(settings, [partition], timeout_seconds=timeout_seconds, first_look=first_look)
+    return found.get(partition)
+
+
+async def last_records(
+    settings: KafkaSettings,
+    partitions: Collection[TopicPartition],
+    *,
+    timeout_seconds: float,
+    first_look: int = 256,
+) -> Mapping[TopicPartition, ConsumerRecord]:
+    """The last committed record below the high watermark of each partition; one that holds none is absent.
 
     It looks `first_look` offsets back from the end and, as long as it finds only markers and aborted
     records, eight times as far again: a checkpoint topic holds a month of records, of which only the last
-    counts.
+    counts. All partitions are looked at together, as a connection costs more than a look.
 
     Raises as `read_to_high_watermark`; `timeout_seconds` bounds each look.
     """
     async with Watermarks(settings) as watermarks:
-        low = (await watermarks.low([partition]))[partition]
-        high = (await watermarks.high([partition]))[partition]
-    found: list[ConsumerRecord] = []
+        low, high = await watermarks.low(partitions), await watermarks.high(partitions)
+    found: dict[TopicPartition, ConsumerRecord] = {}
 
-    def keep_last(_: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        found[:] = records[-1:]
+    def keep_last(partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        found[partition] = records[-1]
 
     distance = first_look
-    while not found:
-        begin = max(low, high - distance)
+    wanted = [partition for partition in partitions if low[partition] < high[partition]]
+    while wanted:
+        begins = {partition: max(low[partition], high[partition] - distance) for partition in wanted}
         # The first look starts where retention may delete meanwhile; without a start the reader begins
         # where it is.
-        start = {partition: begin} if begin > low else None
-        await read_to_high_watermark(settings, [partition], keep_last, start=start, timeout_seconds=timeout_seconds)
-        if begin == low:
-            break
+        start = {partition: begin for partition, begin in begins.items() if begin > low[partition]}
+        await read_to_high_watermark(settings, wanted, keep_last, start=start, timeout_seconds=timeout_seconds)
+        wanted = [partition for partition in wanted if partition not in found and partition in start]
         distance *= 8
-    return found[0] if found else None
+    return found
 
 
 class View:

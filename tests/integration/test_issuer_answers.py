@@ -23,7 +23,7 @@ from transport.settings import KafkaSettings
 
 @pytest.fixture
 async def cluster(kafka: KafkaSettings, tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with Cluster(kafka, tmp_path) as cluster, cluster.worker_alive():
+    async with Cluster(kafka, tmp_path) as cluster:
         yield cluster
 
 
@@ -35,37 +35,38 @@ async def ask(client: CapsuleClient, **details: Any) -> Capsule | Denial:
 async def test_a_capsule_and_each_denial_are_answered_decided_and_explained(cluster: Cluster) -> None:
     with IssuerProcess(cluster) as issuer:
         await issuer.ready()
-        good = await cluster.enrol("node-good", servicePrincipal="svc/good")
+        async with cluster.worker_alive():
+            good = await cluster.enrol("node-good", servicePrincipal="svc/good")
 
-        capsule = await ask(good, network=HERE)
-        assert isinstance(capsule, Capsule)
-        assert capsule.service_principal == "svc/good"
-        assert len(capsule.runtime_key) == 32
+            capsule = await ask(good, network=HERE)
+            assert isinstance(capsule, Capsule)
+            assert capsule.service_principal == "svc/good"
+            assert len(capsule.runtime_key) == 32
 
-        token = await cluster.enrol_hmac("node-token", b"a bearer token of a node")
-        by_token = await ask(token)
-        assert isinstance(by_token, Capsule)
-        assert by_token.runtime_key != capsule.runtime_key
+            token = await cluster.enrol_hmac("node-token", b"a bearer token of a node")
+            by_token = await ask(token)
+            assert isinstance(by_token, Capsule)
+            assert by_token.runtime_key != capsule.runtime_key
 
-        for reason, answer in [
-            (DenialReason.MALFORMED_REQUEST, await malformed(cluster)),
-            (DenialReason.AUTHENTICATION_FAILED, await ask(cluster.client("nobody", generate_signing_key("1")))),
-            (DenialReason.AUTHENTICATION_FAILED, await ask(cluster.client("node-good", generate_signing_key("1")))),
-            (DenialReason.REQUEST_EXPIRED, await ask(good, issued_at=now() // 1000 - 301)),
-            (DenialReason.REPLAYED_REQUEST, await replayed(cluster)),
-            (DenialReason.NODE_REVOKED, await ask(await cluster.enrol("r", status=NodeRegistryStatus.REVOKED))),
-            (DenialReason.NODE_DISABLED, await ask(await cluster.enrol("d", enabled=False))),
-            (DenialReason.FINGERPRINT_MISMATCH, await ask(good, fingerprint="00" * 16)),
-            (DenialReason.NODE_QUARANTINED, await held(cluster, "q", Cause.OPERATOR)),
-            (DenialReason.NETWORK_POLICY_VIOLATION, await held(cluster, "p", Cause.POLICY)),
-            (DenialReason.NETWORK_POLICY_VIOLATION, await moved(cluster)),
-            (DenialReason.RISK_STATE_STALE, await stale(cluster, good)),
-        ]:
-            assert isinstance(answer, Denial), reason
-            assert answer.reason is reason
-            scored = reason is DenialReason.NETWORK_POLICY_VIOLATION
-            assert (answer.risk_score is not None) == scored
+            for reason, answer in [
+                (DenialReason.MALFORMED_REQUEST, await malformed(cluster)),
+                (DenialReason.AUTHENTICATION_FAILED, await ask(cluster.client("nobody", generate_signing_key("1")))),
+                (DenialReason.AUTHENTICATION_FAILED, await ask(cluster.client("node-good", generate_signing_key("1")))),
+                (DenialReason.REQUEST_EXPIRED, await ask(good, issued_at=now() // 1000 - 301)),
+                (DenialReason.REPLAYED_REQUEST, await replayed(cluster)),
+                (DenialReason.NODE_REVOKED, await ask(await cluster.enrol("r", status=NodeRegistryStatus.REVOKED))),
+                (DenialReason.NODE_DISABLED, await ask(await cluster.enrol("d", enabled=False))),
+                (DenialReason.FINGERPRINT_MISMATCH, await ask(good, fingerprint="00" * 16)),
+                (DenialReason.NODE_QUARANTINED, await held(cluster, "q", Cause.OPERATOR)),
+                (DenialReason.NETWORK_POLICY_VIOLATION, await held(cluster, "p", Cause.POLICY)),
+                (DenialReason.NETWORK_POLICY_VIOLATION, await moved(cluster)),
+            ]:
+                assert isinstance(answer, Denial), reason
+                assert answer.reason is reason
+                scored = reason is DenialReason.NETWORK_POLICY_VIOLATION
+                assert (answer.risk_score is not None) == scored
 
+        await assert_stale(cluster, good)
         assert await issuer.terminate() == 0
 
     decisions = await cluster.decisions()
@@ -129,9 +130,9 @@ async def moved(cluster: Cluster) -> Capsule | Denial:
     return answer
 
 
-async def stale(cluster: Cluster, client: CapsuleClient) -> Capsule | Denial:
+async def assert_stale(cluster: Cluster, client: CapsuleClient) -> None:
     await cluster.write_progress(policyVersion=2)
     answer = await ask(client)
     assert isinstance(answer, Denial)
+    assert answer.reason is DenialReason.RISK_STATE_STALE
     assert answer.retry_after_seconds == 5
-    return answer
