@@ -24,8 +24,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from schemas.progress import StreamsProgress
 from schemas.codec import decode
+from schemas.progress import StreamsProgress
 from schemas.timestamp import Timestamp
 from schemas.topics import NETWORK, STREAMS_PROGRESS, TOPICS
 from transport.client import admin_arguments, consumer_arguments, producer_arguments
@@ -144,7 +144,9 @@ async def main() -> None:
     with Path(f"/tmp/{kafka.prefix}log").open("w") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "warn"],
-            env=environment, stdout=log, stderr=log,
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
         try:
             following = asyncio.create_task(follow(kafka, load))
@@ -155,7 +157,7 @@ async def main() -> None:
             seconds, records = await following
         finally:
             worker.terminate()
-    _, status, usage = os.wait4(worker.pid, 0)
+    _, _, usage = os.wait4(worker.pid, 0)
     cpu = usage.ru_utime + usage.ru_stime
     print(
         msgspec.json.encode(

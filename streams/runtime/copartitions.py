@@ -25,7 +25,7 @@ from faust.types import TP
 
 from streams.runtime.batches import Batch
 from streams.runtime.copartition import Copartition, Table
-from streams.runtime.errors import SplitCopartitionError, TakeOverFailedError
+from streams.runtime.errors import BrokenChainError, SplitCopartitionError, TakeOverFailedError
 from streams.runtime.takeover import take_over
 from streams.runtime.topics import require_topics
 
@@ -46,6 +46,7 @@ class Copartitions:
         self._assigned: frozenset[int] = frozenset()
         self._generation = -1
         self._epoch: int | None = None
+        self._latest_epoch = 0
         self._taking_over: asyncio.Task[None] | None = None
         self._superseded = False
 
@@ -74,6 +75,11 @@ class Copartitions:
         await asyncio.sleep(0)
 
     def _current(self, batch: Batch) -> Copartition[Table] | None:
+        if batch.epoch > self._latest_epoch:
+            # It would be dropped, and so would all that follow: nobody would fold them and nothing would fail.
+            raise BrokenChainError(
+                f"a batch of epoch {batch.epoch} came, but the last one begun is {self._latest_epoch}"
+            )
         return self._owned.get(batch.partition) if batch.epoch == self._epoch else None
 
     def positions(self) -> dict[TP, int]:
@@ -90,7 +96,7 @@ class Copartitions:
 
     def begin_epoch(self, epoch: int) -> None:
         """Fold what is read from now on: every owned partition was sought explicitly."""
-        self._epoch = epoch
+        self._epoch = self._latest_epoch = epoch
 
     async def revoke(self) -> None:
         """End what the last assignment allowed; Faust revokes all partitions at every rebalance."""
@@ -98,9 +104,7 @@ class Copartitions:
         await self._stop_taking_over()
         for copartition in self._owned.values():
             copartition.suspend()
-        async with asyncio.TaskGroup() as commits:
-            for copartition in self._owned.values():
-                commits.create_task(copartition.commit_pending())
+        await asyncio.gather(*(copartition.commit_pending() for copartition in self._owned.values()))
 
     async def assign(self, assigned: Iterable[TP]) -> None:
         """Keep what this member had in the generation before, give the rest up.
@@ -169,10 +173,9 @@ class Copartitions:
         owned, self._owned, self._assigned = self._owned, {}, frozenset()
         try:
             if not self._runtime.crashed:
-                async with asyncio.TaskGroup() as commits:
-                    for copartition in owned.values():
-                        copartition.suspend()
-                        commits.create_task(copartition.commit_pending())
+                for copartition in owned.values():
+                    copartition.suspend()
+                await asyncio.gather(*(copartition.commit_pending() for copartition in owned.values()))
         finally:
             await asyncio.gather(*(copartition.close() for copartition in owned.values()), return_exceptions=True)
 

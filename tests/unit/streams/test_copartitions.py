@@ -10,7 +10,7 @@ from streams.runtime import copartitions as module
 from streams.runtime.batches import Batch, TopicRange
 from streams.runtime.copartition import Copartition
 from streams.runtime.copartitions import Copartitions, whole_copartitions
-from streams.runtime.errors import NewerStateError, SplitCopartitionError, TakeOverFailedError
+from streams.runtime.errors import BrokenChainError, NewerStateError, SplitCopartitionError, TakeOverFailedError
 from tests.unit.streams.records import SOURCES, Counted, Found, KeepingWriter, new_copartition
 
 
@@ -112,7 +112,6 @@ async def test_after_a_missed_generation_everything_is_taken_anew(worker: Worker
 async def test_only_batches_of_the_current_epoch_are_folded(worker: Worker) -> None:
     await worker.rebalance(1)
     copartitions = worker.copartitions
-    await copartitions.fold(batch(1, 4), add)
     copartitions.begin_epoch(4)
     await copartitions.fold(batch(1, 3), add)
     await copartitions.fold(batch(2, 4), add)
@@ -123,6 +122,14 @@ async def test_only_batches_of_the_current_epoch_are_folded(worker: Worker) -> N
     await copartitions.fold(Batch(1, 4, (TopicRange("a", 2, 3, [Found(2)]),)), add)
     assert copartitions.positions()[TP("prefix.a", 1)] == 2
     await copartitions.shut_down()
+
+
+async def test_a_batch_of_an_epoch_that_was_never_begun_is_a_bug_and_not_dropped_in_silence(worker: Worker) -> None:
+    await worker.rebalance(1)
+    worker.copartitions.begin_epoch(4)
+    with pytest.raises(BrokenChainError, match="epoch 5"):
+        await worker.copartitions.fold(batch(1, 5), add)
+    await worker.copartitions.shut_down()
 
 
 async def test_what_was_folded_is_committed_when_it_is_revoked(worker: Worker) -> None:
