@@ -60,7 +60,8 @@ class Copartition(Generic[TableT]):
     """A co-partition that this worker owns, from take-over to loss.
 
     ``positions`` is the next offset to fold of every source topic (without prefix). ``outputs`` collects what the fold
-    writes beside rows; records for any topic and partition are allowed.
+    writes beside rows; records for any topic and partition are allowed. ``topic_ids`` are Kafka's ids of the source
+    topics and the changelog as of the take-over, by name without prefix: a successor compares them.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Copartition(Generic[TableT]):
         lag: Lag,
         writer: TransactionalWriter,
         commitment: Commitment,
+        topic_ids: Mapping[str, str] | None = None,
     ) -> None:
         self.partition = partition
         self.partition_count = partition_count
@@ -84,6 +86,7 @@ class Copartition(Generic[TableT]):
         self._risk_end = risk_end
         self._writer = writer
         self._commitment = commitment
+        self._topic_ids = dict(topic_ids) if topic_ids else None
         self._batches: list[FoldedBatch] = []
         self._committed_positions = dict(positions)
         self._committed_at = 0.0
@@ -253,6 +256,7 @@ class Copartition(Generic[TableT]):
             riskEnd=self._risk_end,
             lagMillis=lag_millis,
             policyVersion=commitment.policy_version,
+            topicIds=self._topic_ids,
         )
         return (OutgoingRecord(commitment.progress_topic, self.partition, None, encode(progress)),)
 

@@ -6,8 +6,8 @@
 3. Find the checkpoint: the last progress record of this co-partition.
 4. Without one, make sure that nothing was ever written, and start at the beginning of the source topics.
    With one, check it: written by this version or an older one, under this policy or an older one, with the same
-   partition count, naming an offset for every source topic that the topic still holds (or has just reached), and
-   rows up to an offset that the changelog has reached.
+   partition count and topics (by Kafka's ids), naming an offset for every source topic that the topic still holds (or
+   has just reached), and rows up to an offset that the changelog has reached.
 5. Hand over a :class:`~streams.runtime.copartition.Copartition` that stands at the checkpoint. The consumer seeks to it
    explicitly; the group's committed offsets are for monitoring only.
 
@@ -91,6 +91,9 @@ async def _restore(
     await _restore_rows(runtime, tables)
     async with Watermarks(runtime.kafka) as watermarks:
         checkpoints = await _read_checkpoints(runtime, watermarks, writers)
+        topic_ids = await _topic_ids(runtime, watermarks)
+        for checkpoint in checkpoints.values():
+            _check_topic_ids(checkpoint, topic_ids)
         positions = await _positions(runtime, watermarks, checkpoints, partition_count)
     taken = {}
     for partition, writer in writers.items():
@@ -105,8 +108,26 @@ async def _restore(
             Lag(tuple(runtime.sources), since, runtime.read_mark_of(partition)),
             writer,
             runtime,
+            topic_ids,
         )
     return taken
+
+
+async def _topic_ids(runtime: Runtime, watermarks: Watermarks) -> dict[str, str]:
+    """Return Kafka's ids of the source topics and the changelog, by name without prefix; none if it has no ids."""
+    ids = await watermarks.topic_ids([*runtime.source_names, runtime.changelog])
+    return {runtime.kafka.without_prefix(topic): topic_id for topic, topic_id in ids.items()}
+
+
+def _check_topic_ids(checkpoint: StreamsProgress | None, topic_ids: Mapping[str, str]) -> None:
+    """Refuse a checkpoint of topics that are gone: the offsets of those that bear their names mean something else."""
+    known = (checkpoint.topicIds if checkpoint is not None else None) or {}
+    for topic, topic_id in topic_ids.items():
+        if known.get(topic, topic_id) != topic_id:
+            raise CheckpointOutOfRangeError(
+                f"{topic} was created anew: its id is {topic_id}, at the last checkpoint it was {known[topic]}. "
+                "What it holds below the checkpoint would never be folded, and rows it held would be forgotten"
+            )
 
 
 async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:

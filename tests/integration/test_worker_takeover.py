@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from schemas.codec import decode, encode
 from schemas.progress import StreamsProgress
 from schemas.risk import RiskRow
 from schemas.timestamp import Timestamp
-from schemas.topics import NETWORK, QUARANTINE, RISK, STREAMS_PROGRESS, TELEMETRY, dlq_of, repartition_of
+from schemas.topics import NETWORK, QUARANTINE, RISK, STREAMS_PROGRESS, TELEMETRY, TOPICS, dlq_of, repartition_of
 from streams.composition import SOURCES, new_runtime
 from streams.runtime.errors import (
     CheckpointMissingError,
@@ -32,10 +33,12 @@ from tests.workers.fixtures import StartWorker, start_worker
 from tests.workers.following import create_topics, folded_all
 from tests.workers.load import now, observation
 from tests.workers.refold import assert_refolds, read_log
+from transport.administration import apply_topics, delete_topics
 from transport.client import admin_arguments, consumer_arguments, producer_arguments
 from transport.outgoing import OutgoingRecord
 from transport.partitioner import partition_of
 from transport.settings import KafkaSettings
+from transport.watermarks import Watermarks
 
 __all__ = ["start_worker"]
 
@@ -173,6 +176,26 @@ async def test_records_deleted_before_they_were_folded_are_refused(kafka: KafkaS
     await admin.delete_records({TopicPartition(kafka.topic(NETWORK), 0): RecordsToDelete(before_offset=2)})
     await admin.close()
     with pytest.raises(CheckpointOutOfRangeError, match="2 offsets were deleted"):
+        await take(kafka)
+
+
+@pytest.mark.apache_kafka_only
+async def test_a_source_topic_created_anew_is_refused_even_if_it_reaches_beyond_the_checkpoint(
+    kafka: KafkaSettings, start_worker: StartWorker
+) -> None:
+    await create_topics(kafka, PARTITIONS)
+    await write(kafka, NETWORK, b"of the old topic")
+    worker = start_worker(kafka, instance=None)
+    await folded_all(kafka, PARTITIONS, worker)
+    assert await worker.terminate() == 0
+    await delete_topics(kafka, [NETWORK])
+    async with Watermarks(kafka) as watermarks:
+        while await watermarks.topic_ids([kafka.topic(NETWORK)]):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+    await apply_topics(kafka.model_copy(update={"partitions": PARTITIONS}), [TOPICS[NETWORK]])
+    for _ in range(3):
+        await write(kafka, NETWORK, b"of the new topic")
+    with pytest.raises(CheckpointOutOfRangeError, match=f"{NETWORK} was created anew"):
         await take(kafka)
 
 
