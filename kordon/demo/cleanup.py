@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, NoError, NonEmptyGroup, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from kordon.failures import CommandFailed, ExitStatus
 from transport.administration import EmptyPrefixError, delete_topics
@@ -23,7 +24,7 @@ _PAUSE_SECONDS: Final = 1.0
 async def remove_everything(settings: KafkaSettings) -> tuple[list[str], list[str]]:
     """Delete every topic and consumer group whose name starts with the prefix; return their names.
 
-    A group whose members are just leaving is waited for (up to 20 s).
+    The processes that were members must have ended. What still keeps a group is waited for (up to 20 s).
 
     Raises:
         EmptyPrefixError: the prefix is empty, so this would delete what is not ours.
@@ -47,10 +48,11 @@ async def remove_everything(settings: KafkaSettings) -> tuple[list[str], list[st
 
 
 async def _delete_group(admin: AIOKafkaAdminClient, group: str) -> None:
+    # aiokafka knows these requests, but its admin client has no methods for them.
     error = NonEmptyGroup
     for _attempt in range(_ATTEMPTS):
         coordinator = await admin.find_coordinator(group)
-        # aiokafka knows the request, but its admin client has no method for it.
+        await _dismiss_members(admin, coordinator, group)
         response = await admin._send_request_to_node(coordinator, DeleteGroupsRequest([group]))  # noqa: SLF001
         error = for_code(response.results[0][1])
         if error is not NonEmptyGroup:
@@ -64,3 +66,11 @@ async def _delete_group(admin: AIOKafkaAdminClient, group: str) -> None:
         )
     if error not in (NoError, GroupIdNotFound):
         raise error(group)
+
+
+async def _dismiss_members(admin: AIOKafkaAdminClient, coordinator: int, group: str) -> None:
+    """Take out the members whose processes have ended: those with an instance id do not leave by themselves."""
+    for response in await admin.describe_consumer_groups([group], coordinator):
+        for description in response.groups:
+            for member in description[5]:
+                await admin._send_request_to_node(coordinator, LeaveGroupRequest(group, member[0]))  # noqa: SLF001

@@ -203,16 +203,15 @@ class _Stage:
             "KORDON_WORKER_TRUST_FILE": str(keys.trust_file),
             "KORDON_TRUST_FILE": str(keys.trust_file),
             "KORDON_OPERATOR_KEY_FILE": str(next(iter(keys.operators))),
+            # Known by name they have their co-partitions back at once when they return.
+            "KORDON_WORKER_INSTANCE_ID": "demo-worker",
+            "KORDON_ISSUER_INSTANCE_ID": "demo-issuer",
             "KORDON_ISSUER_TRUST_FILE": str(keys.trust_file),
             "KORDON_ISSUER_KEYS_FOLDER": str(keys.keys_folder),
             "KORDON_ISSUER_PASSPHRASE_FILE": str(keys.passphrase_file),
             "KORDON_ISSUER_PROGRESS_AGE_MS": str(STALE_SECONDS * 1000),
             "PYTHONUNBUFFERED": "1",
         }
-        if self._options.broker is None:
-            # noida-db never expires a dead member, so a process that crashed must be known when it comes back. On a
-            # broker of one's own members leave when they end, so that their group can be deleted at once.
-            own |= {"KORDON_WORKER_INSTANCE_ID": "demo-worker", "KORDON_ISSUER_INSTANCE_ID": "demo-issuer"}
         if policy is not None:
             own |= {name: str(policy.resolve()) for name in ("KORDON_WORKER_POLICY_FILE", "KORDON_ISSUER_POLICY_FILE")}
         return inherited | own
