@@ -37,7 +37,8 @@ _JUDGED_AT_ONCE: Final = 16
 class Copartition:
     """One co-partition, taken over: its state stands at ``offsets``, and ``writer`` has fenced the former owner.
 
-    ``offsets`` are next offsets by source topic without prefix. ``clock`` gives ms since the epoch.
+    ``offsets`` are next offsets by source topic without prefix. ``clock`` gives ms since the epoch. ``topic_ids`` are
+    Kafka's as of the take-over, by name without prefix: a successor compares them.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Copartition:
         writer: TransactionalWriter,
         offsets: Mapping[str, int],
         clock: Callable[[], Timestamp],
+        topic_ids: Mapping[str, str] | None = None,
     ) -> None:
         self.state = state
         self.offsets: dict[str, int] = dict(offsets)
@@ -55,6 +57,7 @@ class Copartition:
         self._judge = judge
         self._writer = writer
         self._clock = clock
+        self._topic_ids = dict(topic_ids) if topic_ids else None
         self._names = {TopicPartition(kafka.topic(name), state.partition): name for name in SOURCES}
         self._reported = 0.0
 
@@ -136,6 +139,7 @@ class Copartition:
             at=self._clock(),
             offsets=dict(self.offsets),
             partitionCount=self.state.partition_count,
+            topicIds=self._topic_ids,
         )
         topic = self._kafka.topic(ISSUER_PROGRESS)
         return (OutgoingRecord(topic, self.state.partition, None, encode(progress)),)

@@ -26,7 +26,7 @@ from issuer.key_ring import KeyRing
 from issuer.refusal_rate import RefusalRate
 from issuer.settings import IssuerSettings
 from issuer.state import CopartitionState
-from issuer.takeover import checkpoint_offsets, restore_memory
+from issuer.takeover import checkpoint_offsets, restore_memory, topic_ids
 from issuer.topics import partition_counts, reply_topics, shared_count
 from policy.policy_file import load_policy
 from schemas.timestamp import Timestamp
@@ -134,9 +134,12 @@ class Issuer:
         watermarks = await stack.enter_async_context(Watermarks(self._kafka))
         states = {p: CopartitionState(p, partition_count, self._trust, self._ring, self.counts) for p in partitions}
         restore_seconds = self._settings.restore_timeout_ms / _MILLIS
+        ids = await topic_ids(self._kafka, watermarks)
         # Each waits for the broker most of the time, and none needs what another finds.
         async with asyncio.TaskGroup() as tasks:
-            checkpoints = tasks.create_task(checkpoint_offsets(self._kafka, watermarks, partitions, partition_count))
+            checkpoints = tasks.create_task(
+                checkpoint_offsets(self._kafka, watermarks, partitions, partition_count, ids)
+            )
             tasks.create_task(restore_memory(self._kafka, states, restore_seconds))
             unopened = tasks.create_task(self._view(states))
         offsets = checkpoints.result()
@@ -153,6 +156,7 @@ class Issuer:
                 writers[p],
                 offsets[p],
                 self._clock,
+                ids,
             )
             for p in partitions
         ]

@@ -13,7 +13,7 @@
 What cannot be squared is a :class:`~issuer.errors.RefusedError` that says what would be lost.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -56,10 +56,26 @@ async def restore_memory(kafka: KafkaSettings, states: dict[int, CopartitionStat
     await read_to_high_watermark(kafka, places, take, timeout_seconds=timeout_seconds)
 
 
+async def topic_ids(kafka: KafkaSettings, watermarks: Watermarks) -> dict[str, str]:
+    """Return Kafka's ids of the request topics and of the memory's, by name without prefix; none if it has no ids.
+
+    Raises:
+        KafkaError: the broker does not answer as it should.
+    """
+    ids = await watermarks.topic_ids([kafka.topic(name) for name in (*SOURCES, DECISIONS, BINDINGS)])
+    return {kafka.without_prefix(topic): topic_id for topic, topic_id in ids.items()}
+
+
 async def checkpoint_offsets(
-    kafka: KafkaSettings, watermarks: Watermarks, partitions: Sequence[int], partition_count: int
+    kafka: KafkaSettings,
+    watermarks: Watermarks,
+    partitions: Sequence[int],
+    partition_count: int,
+    ids: Mapping[str, str],
 ) -> dict[int, dict[str, int]]:
     """Return where the owner of each co-partition goes on: the next offset by request topic, names without prefix.
+
+    ``ids`` are today's :func:`topic_ids`.
 
     Raises:
         RefusedError: a person has to decide first; the text says about what.
@@ -73,12 +89,14 @@ async def checkpoint_offsets(
     sources = {TopicPartition(kafka.topic(name), p): name for p in partitions for name in SOURCES}
     low, high = await watermarks.low(sources), await watermarks.high(sources)
     checkpoints = {place.partition: _read_checkpoint(record, partition_count) for place, record in reports.items()}
+    for checkpoint in checkpoints.values():
+        _check_topic_ids(checkpoint, ids)
     offsets: dict[int, dict[str, int]] = {p: {} for p in partitions}
     for place, name in sources.items():
-        checkpoint = checkpoints.get(place.partition)
-        if checkpoint is not None:
-            _check_offset(checkpoint, place, name, low[place], high[place])
-        offsets[place.partition][name] = low[place] if checkpoint is None else checkpoint.offsets[name]
+        found = checkpoints.get(place.partition)
+        if found is not None:
+            _check_offset(found, place, name, low[place], high[place])
+        offsets[place.partition][name] = low[place] if found is None else found.offsets[name]
     return offsets
 
 
@@ -137,6 +155,17 @@ def _check_versions(checkpoint: IssuerProgress, partition: int, partition_count:
             "belong to other co-partitions now, where nobody remembers their requests and bindings. Create topics "
             "with the new count under another prefix"
         )
+
+
+def _check_topic_ids(checkpoint: IssuerProgress, ids: Mapping[str, str]) -> None:
+    """Refuse a checkpoint of topics that are gone: the offsets of those that bear their names mean something else."""
+    known = checkpoint.topicIds or {}
+    for topic, topic_id in ids.items():
+        if known.get(topic, topic_id) != topic_id:
+            raise CheckpointOutOfRangeError(
+                f"{topic} was created anew: its id is {topic_id}, at the last checkpoint it was {known[topic]}. "
+                "Requests below the checkpoint would never be answered, and what was decided before would be forgotten"
+            )
 
 
 def _check_offset(checkpoint: IssuerProgress, place: TopicPartition, name: str, low: int, high: int) -> None:

@@ -15,9 +15,10 @@ from issuer.copartition import SOURCES
 from issuer.takeover import checkpoint_offsets
 from schemas.codec import decode
 from schemas.progress import IssuerProgress
-from schemas.topics import ISSUER_PROGRESS, REQUESTS, repartition_of
+from schemas.topics import DECISIONS, ISSUER_PROGRESS, REQUESTS, TOPICS, repartition_of
 from tests.issuers.cluster import Cluster
 from tests.issuers.process import IssuerProcess
+from transport.administration import apply_topics, delete_topics
 from transport.client import admin_arguments
 from transport.outgoing import OutgoingRecord
 from transport.settings import KafkaSettings
@@ -61,14 +62,31 @@ async def test_markers_that_retention_deletes_after_the_last_request_are_no_loss
         assert await issuer.terminate() == 0
     await delete_all(kafka, place)
     async with Watermarks(kafka) as watermarks:
-        offsets = await checkpoint_offsets(kafka, watermarks, [0], kafka.partitions)
+        offsets = await checkpoint_offsets(kafka, watermarks, [0], kafka.partitions, {})
     assert offsets == {0: dict.fromkeys(SOURCES, 0) | {repartition_of(REQUESTS): 2}}
+
+
+@pytest.mark.apache_kafka_only
+async def test_decisions_created_anew_are_refused_though_the_checkpoint_fits(cluster: Cluster) -> None:
+    kafka = cluster.kafka
+    with IssuerProcess(cluster) as issuer:
+        await issuer.ready()
+        await progress_reaches(cluster, 0)
+        assert await issuer.terminate() == 0
+    await delete_topics(kafka, [DECISIONS])
+    async with Watermarks(kafka) as watermarks:
+        while await watermarks.topic_ids([kafka.topic(DECISIONS)]):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+    await apply_topics(kafka, [TOPICS[DECISIONS]])
+    with IssuerProcess(cluster) as issuer:
+        assert await issuer.ended() == 78
+        assert f"CheckpointOutOfRangeError: {DECISIONS} was created anew" in issuer.output()
 
 
 async def progress_reaches(cluster: Cluster, offset: int, seconds: float = 30.0) -> None:
     """Wait until co-partition 0's checkpoint stands at this offset of the forwarded requests."""
     deadline = time.monotonic() + seconds
-    reached = 0
+    reached = -1
     while reached < offset:
         assert time.monotonic() < deadline, f"the checkpoint stayed at {reached}"
         await asyncio.sleep(0.2)
