@@ -9,6 +9,7 @@ import time
 import uuid
 from pathlib import Path
 
+from kordon.supervisor import tethered
 from tests.brokers.kafka_jars import jars, java
 
 START_SECONDS = 60.0
@@ -46,9 +47,9 @@ class ApacheKafka:
             self._format()
         with self.log_file.open("ab") as log:
             before = log.tell()
-            self._process = subprocess.Popen(
-                self._command("kafka.Kafka"), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            # The tether ends the broker with a test run that is killed.
+            command = tethered(self._command("kafka.Kafka"))
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             if STARTED in self.log_file.read_bytes()[before:].decode(errors="replace"):
