@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 import faust
 import mode
 from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
 from faust.types import ChannelT, Message
 from faust.types.transports import TransportT
 
@@ -34,6 +35,15 @@ class BatchSchema(faust.Schema[Any, Any]):
     def loads_value(self, app: Any, message: Message, **_: Any) -> Any:
         """Return the batch."""
         return message.value
+
+
+class NoTables(TableManager):
+    """Faust's table manager, of which only the recovery is used: it drives a rebalance to its end."""
+
+    async def on_start(self) -> None:
+        """Begin without the second in which Faust waits for tables to be declared."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class CopartitionedApp(faust.App):
@@ -65,6 +75,7 @@ def new_app(runtime: Runtime) -> CopartitionedApp:
         broker=faust_broker_urls(runtime.kafka),
         agent_supervisor=mode.CrashingSupervisor,  # the default restarts an agent past the event it failed at
         PartitionAssignor=CopartitionAssignor,  # the default splits co-partitions
+        TableManager=NoTables,
         Worker=CopartitionWorker,
         stream_buffer_maxsize=runtime.worker.buffered_batches,  # counts batches here
         broker_session_timeout=runtime.worker.session_timeout_ms / 1000,

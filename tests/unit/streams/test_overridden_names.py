@@ -14,6 +14,7 @@ from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.record import default_records, memory_records
 from faust.app.base import App, BootStrategy
 from faust.serializers.schemas import Schema
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
@@ -39,6 +40,7 @@ def test_the_versions_are_the_ones_that_were_read() -> None:
         (consumer.CopartitionConsumer, driver.Consumer, "_to_message"),
         (application.CopartitionedApp, App, "_new_transport"),
         (application.CopartitionedApp, App, "on_first_start"),
+        (application.NoTables, TableManager, "on_start"),
         (application.BatchSchema, Schema, "loads_key"),
         (application.BatchSchema, Schema, "loads_value"),
         (worker.CopartitionWorker, Service, "_crash"),
@@ -102,6 +104,12 @@ def test_a_private_name_is_where_it_was(owner: type, names: list[str]) -> None:
 
 def test_a_record_is_made_by_the_method_that_is_replaced_and_by_nothing_else() -> None:
     assert "self._consumer_record(tp, record)" in inspect.getsource(fetcher.PartitionRecords._unpack_records)
+
+
+def test_the_table_manager_does_no_more_at_its_start_than_ours() -> None:
+    source = inspect.getsource(TableManager.on_start)
+    assert "self.sleep(1.0)" in source
+    assert source.count("await") == 3
 
 
 def test_faust_seeks_in_one_place_after_the_signal_that_takes_over() -> None:
