@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 _QUIET_SECONDS: Final = 2.0
 
@@ -46,3 +47,20 @@ def progress_on_stderr(what: str, total: int | None) -> Iterator[Callable[[int],
         yield advance
     finally:
         progress.stop()
+
+
+@asynccontextmanager
+async def waiting_on_stderr(what: str) -> AsyncIterator[None]:
+    """Show that something is awaited, for work without steps to count."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from kordon.output import console  # noqa: PLC0415 - only a terminal pays for rich
+
+    status = console(stderr=True).status(what)
+    showing = asyncio.get_running_loop().call_later(_QUIET_SECONDS, status.start)
+    try:
+        yield
+    finally:
+        showing.cancel()
+        status.stop()

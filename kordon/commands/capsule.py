@@ -11,6 +11,7 @@ import click
 from kordon.failures import CommandFailed, ExitStatus
 from kordon.operator_options import trust_option
 from kordon.output import json_option, print_json, remark
+from kordon.progress import waiting_on_stderr
 
 if TYPE_CHECKING:
     from kordon.client import Capsule, Denial, NodeCredential
@@ -115,7 +116,10 @@ async def _ask(
     settings = CommandSettings.load()
     trust = Trust.load(trust_file or settings.trust_file)
     try:
-        async with CapsuleClient(KafkaSettings.load(), trust, node_id, credential) as client:
+        async with (
+            waiting_on_stderr("waiting for the issuer's answer"),
+            CapsuleClient(KafkaSettings.load(), trust, node_id, credential) as client,
+        ):
             return await client.request(
                 fingerprint,
                 runtime_version,
@@ -195,7 +199,7 @@ def _fields(answer: Capsule | Denial) -> dict[str, Any]:
             "capsuleId": answer.capsule_id,
             "nodeId": answer.node_id,
             "requestId": answer.request_id,
-            "expiresUtc": str(answer.expires_at),
+            "expiresUtc": str(answer.expires_at).replace(".000Z", "Z"),
             "servicePrincipal": answer.service_principal,
             "runtimeVersion": answer.runtime_version,
             "masterId": answer.master_id,

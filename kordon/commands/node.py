@@ -11,6 +11,7 @@ import click
 
 from kordon.operator_options import actor_option, operator_key_option, trust_option
 from kordon.output import json_option, print_json, remark
+from kordon.progress import waiting_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -156,7 +157,10 @@ def _write(
     from transport.settings import KafkaSettings  # noqa: PLC0415
 
     async def write() -> Written:
-        async with Operator.from_files(KafkaSettings.load(), operator_key_file, trust_file, actor) as operator:
+        async with (
+            waiting_on_stderr("reading the registry"),
+            Operator.from_files(KafkaSettings.load(), operator_key_file, trust_file, actor) as operator,
+        ):
             return await change(operator)
 
     written = asyncio.run(write())

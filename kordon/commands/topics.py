@@ -9,9 +9,12 @@ import click
 
 from kordon.failures import ExitStatus
 from kordon.output import json_option, print_json, print_table, remark
+from kordon.progress import waiting_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from transport.administration import Outcome
 
 
 @click.group()
@@ -37,7 +40,12 @@ def apply(*, as_json: bool) -> int:
     from transport.settings import KafkaSettings  # noqa: PLC0415
 
     settings = KafkaSettings.load()
-    outcomes = asyncio.run(apply_topics(settings))
+
+    async def apply_all() -> list[Outcome]:
+        async with waiting_on_stderr("creating topics"):
+            return await apply_topics(settings)
+
+    outcomes = asyncio.run(apply_all())
     different = [outcome for outcome in outcomes if outcome.state is State.DIFFERENT]
     if as_json:
         print_json(

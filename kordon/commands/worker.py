@@ -8,7 +8,9 @@ import sys
 
 import click
 
+from kordon.output import remark
 from kordon.services import Service, grace_option, supervise
+from kordon.settings import CommandSettings
 from streams.settings import WorkerSettings
 
 LOG_LEVELS = ("debug", "info", "warn", "error", "crit")
@@ -45,5 +47,16 @@ def worker(*, grace: float, log_level: str, restart: bool, faust_arguments: tupl
     if settings.instance_id is None:
         # The same over all restarts of this worker: a restarted one has its co-partitions back at once.
         os.environ[WorkerSettings.variable("instance_id")] = f"{platform.node() or 'worker'}-{os.getpid()}"
+    if settings.trust_file is None:
+        _trust_as_the_command_does()
     command = [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", log_level, "--without-web"]
     return supervise(Service("worker", [*command, *faust_arguments]), restart=restart, grace=grace)
+
+
+def _trust_as_the_command_does() -> None:
+    """Let the worker believe the trust.json that `kordon keys init` made here, or say that it believes nobody."""
+    trust_file = CommandSettings.load().trust_file
+    if trust_file.exists():
+        os.environ[WorkerSettings.variable("trust_file")] = str(trust_file)
+    else:
+        remark(f"There is no {trust_file}, so this worker refuses every command: set KORDON_WORKER_TRUST_FILE.")

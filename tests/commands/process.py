@@ -8,11 +8,14 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from transport.settings import KafkaSettings
+
+_REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,28 @@ def environment_of(kafka: KafkaSettings, **more: str) -> dict[str, str]:
     }
 
 
-async def kordon(environment: Mapping[str, str], *arguments: str, seconds: float = 60) -> Ended:
-    """Run a command to its end."""
-    async with running(environment, *arguments) as process, asyncio.timeout(seconds):
+async def kordon(
+    environment: Mapping[str, str], *arguments: str, seconds: float = 60, directory: Path | None = None
+) -> Ended:
+    """Run a command to its end, in ``directory`` or here."""
+    async with running(environment, *arguments, directory=directory) as process, asyncio.timeout(seconds):
         out, err = await process.communicate()
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 
 
 @asynccontextmanager
-async def running(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(
+    environment: Mapping[str, str], *arguments: str, directory: Path | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a command in the background; it is killed if it is still there at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "kordon",
         *arguments,
-        env=dict(environment),
+        env={"PYTHONPATH": str(_REPOSITORY), **environment},
+        cwd=directory,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -20,22 +20,11 @@ PATIENTLY = ("--attempts", "6", "--patience", "60")
 
 
 class Shell:
-    """A directory with a cluster's files, and commands that find them there."""
+    """A directory with a cluster's files in ``.kordon``, where every command and service finds them by default."""
 
     def __init__(self, kafka: KafkaSettings, directory: Path) -> None:
         self.directory = directory
-        files = directory / "kordon"
-        self.environment = environment_of(
-            kafka,
-            KORDON_TRUST_FILE=str(files / "trust.json"),
-            KORDON_OPERATOR_KEY_FILE=str(files / "operator.json"),
-            KORDON_WORKER_TRUST_FILE=str(files / "trust.json"),
-            KORDON_ISSUER_TRUST_FILE=str(files / "trust.json"),
-            KORDON_ISSUER_KEYS_FOLDER=str(files / "keys"),
-            KORDON_ISSUER_PASSPHRASE_FILE=str(files / "passphrase"),
-            KORDON_WORKER_INSTANCE_ID="worker",
-            KORDON_ISSUER_INSTANCE_ID="issuer",
-        )
+        self.environment = environment_of(kafka)
 
     async def run(self, *arguments: str) -> Ended:
         """Run a command that must succeed."""
@@ -45,7 +34,7 @@ class Shell:
 
     async def ask(self, *arguments: str) -> Ended:
         """Run a command, however it ends."""
-        return await kordon(self.environment, *arguments)
+        return await kordon(self.environment, *arguments, directory=self.directory)
 
     async def request(self, node_id: str, *arguments: str) -> Ended:
         """Request a capsule as this node."""
@@ -54,7 +43,10 @@ class Shell:
     @asynccontextmanager
     async def services(self) -> AsyncIterator[None]:
         """Run worker and issuer."""
-        async with running(self.environment, "worker"), running(self.environment, "issuer"):
+        async with (
+            running(self.environment, "worker", directory=self.directory),
+            running(self.environment, "issuer", directory=self.directory),
+        ):
             yield
 
 
@@ -66,7 +58,7 @@ def here(kafka: KafkaSettings) -> Expected:
 @pytest.fixture
 async def shell(kafka: KafkaSettings, tmp_path: Path) -> Shell:
     shell = Shell(kafka, tmp_path)
-    await shell.run("keys", "init", "--cluster-id", "test", "--directory", str(tmp_path / "kordon"))
+    await shell.run("keys", "init", "--cluster-id", "test")
     await shell.run("topics", "apply")
     return shell
 
@@ -82,9 +74,10 @@ async def test_a_nodes_life_at_the_command_line(shell: Shell, kafka: KafkaSettin
     async with shell.services():
         granted = await shell.request("node-1", *own_key, "--runtime-key-file", runtime_key)
         assert granted.status == 0, granted.err
-        claims = verify_capsule(granted.json["envelope"], Trust.load(tmp_path / "kordon/trust.json"), here(kafka))
+        claims = verify_capsule(granted.json["envelope"], Trust.load(tmp_path / ".kordon/trust.json"), here(kafka))
         assert (claims.nodeId, claims.capsuleId) == ("node-1", granted.json["capsuleId"])
         assert granted.json["servicePrincipal"] == "till"
+        assert granted.json["expiresUtc"] == claims.expiresUtc
         assert len(read_private_file(Path(runtime_key))) == 32
 
         with_token = await shell.request("node-2", *own_token)
@@ -99,7 +92,7 @@ async def test_a_nodes_life_at_the_command_line(shell: Shell, kafka: KafkaSettin
         assert (held.json["nodeId"], held.json["to"], held.json["reason"]) == ("node-1", "quarantined", "ticket 1")
         denied = await shell.request("node-1", *own_key)
         assert (denied.status, denied.json["reason"]) == (3, "NODE_QUARANTINED"), denied.err
-        verify_denial(denied.json["envelope"], Trust.load(tmp_path / "kordon/trust.json"), here(kafka))
+        verify_denial(denied.json["envelope"], Trust.load(tmp_path / ".kordon/trust.json"), here(kafka))
 
         await shell.run("quarantine", "release", "node-1", "--reason", "ticket 2")
         await shell.run("quarantine", "watch", "--from-beginning", "--count", "2")
