@@ -103,11 +103,6 @@ class Audience:
         """Whether the worker has told its progress in every co-partition after ``at``."""
         return len(self._progress) == self._partitions and min(self._progress.values()) > at
 
-    @property
-    def forwarded(self) -> int:
-        """How many misplaced records were seen to be forwarded to their right partition."""
-        return sum(count for topic, count in self.counts.items() if topic.endswith(FORWARDED))
-
     def _see(self, _partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
             topic = self._settings.without_prefix(record.topic)

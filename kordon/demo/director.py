@@ -36,7 +36,7 @@ from schemas.network import Network, NetworkObservation
 from schemas.risk import NodeStatus, RiskRow
 from schemas.telemetry import Telemetry, TelemetryKind
 from schemas.timestamp import Timestamp
-from schemas.topics import COMMANDS, NETWORK, TELEMETRY, dlq_of
+from schemas.topics import COMMANDS, NETWORK, TELEMETRY, dlq_of, repartition_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 SEEN_SECONDS: Final = 20.0
 """How long a row, a transition or a dead letter may take to appear."""
 
+READY_SECONDS: Final = 60.0
+"""How long the worker may take to have every co-partition."""
+
 ANSWER_SECONDS: Final = 8.0
 """How long an answer may take before the request is sent again."""
 
@@ -55,8 +58,6 @@ ANSWER_ATTEMPTS: Final = 3
 
 FRESH_SECONDS: Final = 20.0
 """How long an honest node keeps asking while it is told RISK_STATE_STALE, as a loaded machine may well say."""
-
-TEN_MINUTES: Final = 600
 
 
 class Director:
@@ -100,7 +101,7 @@ class Director:
 
     async def end_of_fleet(self, fleet: Fleet) -> Outcome:
         """Wait until the fleet in the background has played its records, and return what came of them."""
-        expected = _fleet_words(fleet.rows, fleet.quarantined, fleet.dead_letters)
+        expected = _fleet_words(fleet.rows, fleet.quarantined, fleet.dead_letters, fleet.forwarded)
         step = f"{fleet.count} records of {fleet.nodes} simulated nodes, folded"
         return await self._outcome(
             "background fleets folded", "The fleet in the background", step, expected, self._fold_of_fleet(expected)
@@ -230,7 +231,7 @@ class Director:
         since = _now()
         await self._start_worker()
         await self._audience.until(
-            "progress of every co-partition", lambda: self._audience.progress_since(since), SEEN_SECONDS
+            "progress of every co-partition", lambda: self._audience.progress_since(since), READY_SECONDS
         )
         return "running"
 
@@ -241,7 +242,8 @@ class Director:
             rows = [row for name, row in self._audience.rows.items() if name.startswith("node-")]
             held = sum(row.status is NodeStatus.QUARANTINED for row in rows)
             counts = self._audience.counts
-            return _fleet_words(len(rows), held, counts[dlq_of(TELEMETRY)] + counts[dlq_of(NETWORK)])
+            dead = counts[dlq_of(TELEMETRY)] + counts[dlq_of(NETWORK)]
+            return _fleet_words(len(rows), held, dead, counts[repartition_of(TELEMETRY)])
 
         try:
             await self._audience.until(expected, lambda: words() == expected, SEEN_SECONDS)
@@ -277,8 +279,8 @@ def _same_capsule(one: Capsule | Denial | None, other: Capsule | Denial | None) 
     )
 
 
-def _fleet_words(rows: int, quarantined: int, dead_letters: int) -> str:
-    return f"{rows} rows, {quarantined} quarantined, {dead_letters} dead letters"
+def _fleet_words(rows: int, quarantined: int, dead_letters: int, forwarded: int) -> str:
+    return f"{rows} rows, {quarantined} quarantined, {dead_letters} dead letters, {forwarded} forwarded"
 
 
 def _network(place: Place | None) -> Network | None:

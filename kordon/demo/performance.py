@@ -21,7 +21,7 @@ from kordon.demo.audience import Audience
 from kordon.demo.broker import embedded_broker
 from kordon.demo.cast import Cast
 from kordon.demo.cleanup import remove_everything
-from kordon.demo.director import Director
+from kordon.demo.director import READY_SECONDS, Director
 from kordon.demo.processes import Processes
 from kordon.demo.scenario import FLEET, PARTITIONS, SCENARIO
 from kordon.new_keys import NewKeys, make_keys
@@ -40,9 +40,8 @@ if TYPE_CHECKING:
 STALE_SECONDS: Final = 4
 """The demo's limit for the age of the worker's progress; 30 s in a real cluster."""
 
-READY_SECONDS: Final = 60.0
-"""How long the worker may take to have every co-partition."""
 
+_KEYS: Final = "keys"
 
 _ITERATIONS: Final = 10_000
 """Of PBKDF2 over a passphrase of 256 random bits that lives for a minute."""
@@ -103,6 +102,8 @@ async def perform(options: Options, narrator: Narrator, on_played: Callable[[Per
 
 
 def _put_away(directory: Path, narrator: Narrator, *, keep_logs: bool) -> None:
+    # Worthless as they are now: keys are not left lying about.
+    shutil.rmtree(directory / _KEYS, ignore_errors=True)
     if keep_logs and any(directory.rglob("*.log")):
         narrator.remark(f"What the processes said is in {directory}")
     else:
@@ -125,7 +126,7 @@ class _Stage:
         async with AsyncExitStack() as stack:
             settings = await self._kafka(stack)
             keys = make_keys(
-                self._directory / "keys", cluster_id="demo", issuer="kordon-demo", label="demo", iterations=_ITERATIONS
+                self._directory / _KEYS, cluster_id="demo", issuer="kordon-demo", label="demo", iterations=_ITERATIONS
             )
             environment = self._environment(settings, keys)
             processes = await stack.enter_async_context(Processes(self._directory, environment))

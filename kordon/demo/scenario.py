@@ -134,6 +134,8 @@ class Act:
 class Fleet:
     """The simulated nodes in the background, and what must be left of them when all is folded.
 
+    ``forwarded`` are records that their producer put into a wrong partition: they are judged in the right one.
+
     The records are a function of ``nodes``, ``seed``, ``count`` and ``partitions``, so what comes of them is one too.
     """
 
@@ -144,11 +146,12 @@ class Fleet:
     rows: int
     quarantined: int
     dead_letters: int
+    forwarded: int
 
 
 PARTITIONS: Final = 4
 
-FLEET: Final = Fleet(nodes=12, rate=20.0, seed=7, count=300, rows=12, quarantined=5, dead_letters=6)
+FLEET: Final = Fleet(nodes=12, rate=20.0, seed=7, count=300, rows=12, quarantined=5, dead_letters=6, forwarded=33)
 
 HOME: Final = Place("198.51.100.10", 64500, "eu-west-1")
 NEW_ADDRESS: Final = Place("198.51.100.77", 64500, "eu-west-1")

@@ -84,7 +84,7 @@ async def test_another_threshold_is_noticed(own_temporary_directory: dict[str, s
     missed = {outcome["expected"]: outcome["actual"] for outcome in ended.json["outcomes"] if not outcome["asExpected"]}
     assert missed == {
         "quarantined at 80 by policy": "active 80",
-        "12 rows, 5 quarantined, 6 dead letters": "12 rows, 3 quarantined, 6 dead letters",
+        "12 rows, 5 quarantined, 6 dead letters, 33 forwarded": "12 rows, 3 quarantined, 6 dead letters, 33 forwarded",
     }
     logs = logs_in(tmp_path)
     assert {log.name for log in logs} >= {"worker.log", "issuer.log", "fleet.log"}

@@ -54,8 +54,11 @@ def test_every_step_is_a_sentence_of_its_own_act() -> None:
 
 
 def test_what_must_come_of_the_fleet_is_what_a_plain_fold_of_its_records_gives() -> None:
-    records = itertools.islice(
-        simulate(FLEET.nodes, FLEET.rate, FLEET.seed, Timestamp.parse("2026-11-24T00:00:00Z"), PARTITIONS), FLEET.count
+    records = list(
+        itertools.islice(
+            simulate(FLEET.nodes, FLEET.rate, FLEET.seed, Timestamp.parse("2026-11-24T00:00:00Z"), PARTITIONS),
+            FLEET.count,
+        )
     )
     fold = LineFold(load_policy(None))
     fold.fold(lines_of(records))
@@ -64,3 +67,4 @@ def test_what_must_come_of_the_fleet_is_what_a_plain_fold_of_its_records_gives()
     assert len(result.rows) == FLEET.rows
     assert sum(row[0] == "quarantined" for row in result.rows.values()) == FLEET.quarantined
     assert result.rejected == FLEET.dead_letters
+    assert sum(record.misplaced for record in records) == FLEET.forwarded
