@@ -85,7 +85,8 @@ class ApacheKafka:
         self.directory.mkdir(parents=True, exist_ok=True)
         broker, controller = _free_ports(2)
         self._settings_file.write_text(_settings(broker, controller, self.directory / "data"))
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Its first byte is fixed: an id that begins with a hyphen would be taken for an option.
+        cluster_id = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         command = self._command(
             "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(self._settings_file)
         )
