@@ -126,6 +126,15 @@ async def follow(kafka: KafkaSettings, load: Load) -> tuple[float, int]:
     return (last - first) / 1000, folded - before
 
 
+def most_megabytes(process: int) -> int | None:
+    """Return the most memory a process has had resident (Linux; getrusage would count what its parent had)."""
+    status = Path(f"/proc/{process}/status")
+    if not status.exists():
+        return None
+    found = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(found["VmHWM"].split()[0]) // 1024
+
+
 async def main() -> None:
     """Run once and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -155,6 +164,7 @@ async def main() -> None:
                 if worker.poll() is not None:
                     sys.exit(f"the worker ended with status {worker.returncode}; see {log.name}")
             seconds, records = await following
+            most = most_megabytes(worker.pid)
         finally:
             worker.terminate()
     _, _, usage = os.wait4(worker.pid, 0)
@@ -168,7 +178,7 @@ async def main() -> None:
                 "recordsPerSecond": round(records / seconds),
                 "cpuMicrosecondsPerRecord": round(cpu / load.records * 1e6, 2),
                 "seconds": round(seconds, 2),
-                "mostMegabytes": usage.ru_maxrss // 1024,
+                "mostMegabytes": most,
             }
         ).decode()
     )

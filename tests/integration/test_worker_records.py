@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from confluent_kafka import Producer
 
@@ -18,7 +19,7 @@ from schemas.risk import NodeStatus, RiskRow
 from schemas.topics import COMMANDS, DECISIONS, NETWORK, QUARANTINE, RISK, TELEMETRY, dlq_of, repartition_of
 from tests.workers.batches import codecs_of, write_with_header_name
 from tests.workers.fixtures import StartWorker, start_worker
-from tests.workers.following import create_topics, folded_all
+from tests.workers.following import create_topics, folded_all, taken
 from tests.workers.load import now, observation, report
 from tests.workers.operators import Operator, trusting
 from tests.workers.refold import WRITTEN, Log, assert_refolds, forwarded_to, read_log
@@ -263,3 +264,24 @@ async def test_decisions_in_transactions_are_folded_once_committed_and_never_whe
     log = await read_log(kafka, PARTITIONS)
     assert row_of(log, "node-1").revision == 3
     assert_refolds(kafka, log)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+async def test_a_backlog_takes_no_memory_of_its_size(kafka: KafkaSettings, start_worker: StartWorker) -> None:
+    await create_topics(kafka, PARTITIONS)
+    value = observation("node-1", now(), "192.0.2.1", observer="o" * 128, filler="f" * 1_000)
+    records, megabytes = 200_000, 200_000 * len(value) // 2**20
+    async with AIOKafkaProducer(**producer_arguments(kafka)) as producer:
+        sent = []
+        while records:
+            builder = producer.create_batch()
+            while records and builder.append(key=b"node-1", value=value, timestamp=None) is not None:
+                records -= 1
+            builder.close()
+            sent.append(await producer.send_batch(builder, kafka.topic(NETWORK), partition=home("node-1")))
+        await asyncio.gather(*sent)
+    worker = start_worker(kafka)
+    await taken(worker, PARTITIONS)
+    at_first = worker.most_megabytes()
+    await folded_all(kafka, PARTITIONS, worker)
+    assert worker.most_megabytes() - at_first < megabytes / 2

@@ -70,6 +70,12 @@ class WorkerProcess:
             await asyncio.sleep(0.05)
         return status
 
+    def most_megabytes(self) -> int:
+        """Return the most memory the process has had resident, from ``/proc``."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = dict(line.split(":", 1) for line in status.splitlines())
+        return int(found["VmHWM"].split()[0]) // 1024
+
     def output(self) -> str:
         """Return what this process has said; an earlier one may have written to the same file."""
         with self.log.open("rb") as log:
