@@ -19,7 +19,6 @@ from transport.client import admin_arguments
 from transport.settings import KafkaSettings
 
 SECONDS = 240
-PREFIX = "kordon-demo-"
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
 
@@ -103,8 +102,31 @@ async def test_a_broker_of_ones_own_is_used_under_a_prefix_and_left_as_it_was(
 
     assert ended.status == 0, ended.out + ended.err
     assert ended.json["asExpected"] is True
-    left = await names_on(settings) - before
-    assert {name for name in left if name.startswith(PREFIX)} == set()
+    await gone(settings, before)
+
+
+async def test_a_demo_on_a_broker_of_ones_own_that_is_stopped_cleans_up_all_the_same(
+    broker: Broker, own_temporary_directory: dict[str, str]
+) -> None:
+    settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    before = await names_on(settings)
+
+    async with running(own_temporary_directory, "demo", "--broker", broker.bootstrap_servers) as demo:
+        await said(demo, demo.stdout, "What happens to a node")
+        demo.send_signal(signal.SIGINT)
+        async with asyncio.timeout(60):
+            out, _ = await demo.communicate()
+
+    assert demo.returncode == 130
+    assert "topics and 2 consumer groups are deleted" in out.decode()
+    await gone(settings, before)
+
+
+async def gone(settings: KafkaSettings, before: set[str]) -> None:
+    """Wait until the broker, which deletes at its leisure, has no topics and groups but those of before and its own."""
+    async with asyncio.timeout(60):
+        while any(not name.startswith("__") for name in await names_on(settings) - before):  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.1)
 
 
 async def names_on(settings: KafkaSettings) -> set[str]:
