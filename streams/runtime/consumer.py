@@ -55,6 +55,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
 
     _epoch: int = 0
     _sought_assignment: Any = None
+    _polled_at: float = 0.0
 
     async def on_start(self) -> None:
         """Check the topics before anything asks for them: a question about a missing topic may create it."""
@@ -114,7 +115,8 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> dict[TP, list[Batch]]:
         """Return the batches of one poll, each under one of its partitions, after at most ``timeout`` seconds."""
-        deadline = time.monotonic() + (timeout or 0.0)
+        self._polled_at = time.monotonic()
+        deadline = self._polled_at + (timeout or 0.0)
         fetcher = consumer._fetcher
         with fetcher._subscriptions.fetch_context():
             while True:
@@ -222,18 +224,21 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
 
     @Service.task
     async def _watch(self) -> None:
-        """Look for failures while nothing polls, such as a group that refuses this member or a seek that never came."""
-        may_poll_at = time.monotonic()
+        """Look for failures while nothing polls: a group that refuses this member, a seek or a poll that never comes."""
+        well_at = time.monotonic()
+        # A poll waits while the buffers are full, at most until a commit has succeeded or failed.
+        longest_pause = _LONGEST_STANDSTILL_SECONDS + self.app.runtime.kafka.delivery_timeout_ms / 1000
         async for _ in self.itertimer(1.0, name="kordon-watch"):
             consumer = self._consumer
             if consumer is None or consumer._fetcher is None or consumer._closed:
                 continue
-            if self._may_poll(consumer) or self._may_stand(consumer):
-                may_poll_at = time.monotonic()
+            now = time.monotonic()
+            if (self._may_poll(consumer) and now - self._polled_at < longest_pause) or self._may_stand(consumer):
+                well_at = now
             try:
                 self._raise_failure(consumer)
-                if time.monotonic() - may_poll_at > _LONGEST_STANDSTILL_SECONDS:
-                    raise ConsumerFailedError("the assignment was not sought, so nothing is read")  # noqa: TRY301
+                if now - well_at > _LONGEST_STANDSTILL_SECONDS:
+                    raise ConsumerFailedError("nothing is read although partitions are assigned")  # noqa: TRY301
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker crashes of it
                 self.app.runtime.crash_from_thread(error)
                 return

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.runtime.batches import Batch
@@ -129,7 +130,7 @@ class Copartitions:
     async def complete(self) -> None:
         """Take over what is assigned and not owned; returns early if a newer rebalance begins meanwhile.
 
-        Raises as :func:`~streams.runtime.takeover.take_over`.
+        Raises as :func:`~streams.runtime.takeover.take_over`, and TakeOverFailedError.
         """
         await self._stop_taking_over()
         self._superseded = False
@@ -137,10 +138,15 @@ class Copartitions:
         await asyncio.wait({self._taking_over})
         if self._superseded:
             return  # by a newer rebalance, which calls this again
-        self._taking_over.result()
-        if self.is_taking_over:
+        failure: BaseException | None = None
+        try:
+            self._taking_over.result()
+        except (asyncio.CancelledError, IllegalStateError) as error:
+            # Faust takes either for a rebalance that begins again, and would wait for it in silence.
+            failure = error
+        if failure is not None or self.is_taking_over:
             missing = sorted(self._assigned - self._owned.keys())
-            raise TakeOverFailedError(f"the take-over of co-partitions {missing} ended without them")
+            raise TakeOverFailedError(f"the take-over of co-partitions {missing} ended without them") from failure
 
     async def _take_missing(self) -> None:
         runtime, worker = self._runtime, self._runtime.worker

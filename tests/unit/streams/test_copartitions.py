@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.runtime import copartitions as module
@@ -50,7 +52,7 @@ class Worker:
         return 8
 
     async def _take_over(self, _: object, partitions: list[int], __: int) -> dict[int, Copartition[Counted]]:
-        if isinstance(self.result, Exception):
+        if isinstance(self.result, BaseException):
             raise self.result
         self.taken.append(list(partitions))
         taken = {}
@@ -149,6 +151,16 @@ async def test_after_a_crash_nothing_is_committed_any_more(worker: Worker) -> No
     await worker.copartitions.shut_down()
     assert not worker.writers[0].commits
     assert worker.writers[0].closed
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError(), IllegalStateError("no longer assigned")])
+async def test_a_failure_that_faust_would_take_for_a_new_rebalance_is_a_crash(
+    worker: Worker, failure: BaseException
+) -> None:
+    worker.result = failure
+    with pytest.raises(TakeOverFailedError):
+        await worker.rebalance(1)
+    await worker.copartitions.shut_down()
 
 
 async def test_a_refused_take_over_is_told_and_one_that_ends_without_its_copartition_too(worker: Worker) -> None:
