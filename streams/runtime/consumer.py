@@ -224,7 +224,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
 
     @Service.task
     async def _watch(self) -> None:
-        """Look for failures while nothing polls: a group that refuses this member, a seek or a poll that never comes."""
+        """Look for failures while nothing polls: a group that refuses this member, a seek or poll that never comes."""
         well_at = time.monotonic()
         # A poll waits while the buffers are full, at most until a commit has succeeded or failed.
         longest_pause = _LONGEST_STANDSTILL_SECONDS + self.app.runtime.kafka.delivery_timeout_ms / 1000
