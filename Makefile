@@ -4,11 +4,15 @@
 #   BROKER=host:port    make demo: use this Kafka, under a prefix of its own, instead of the embedded broker
 #   KEEP=1              make demo: leave everything running at the end
 #   ARGS='-k fencing'   make test: further arguments for pytest
+#   PROCESSES=1         make test: integration tests one after another
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration check format documents lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
+
+# The integration tests wait more than they work; each process starts its own brokers.
+PROCESSES ?= 2
 
 PYTHON ?=
 VENV ?= .venv
@@ -35,7 +39,8 @@ test-unit: ## Unit tests: no network, under a minute
 test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn and Java 17 or later)
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== integration tests"
-	@$(PYTEST) tests/integration
+	@$(BIN)/python -m tests.brokers.kafka_jars
+	@$(PYTEST) tests/integration -n $(PROCESSES) --dist worksteal
 
 check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt

@@ -6,18 +6,17 @@ them, since a skip there would read as a pass.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.brokers.apache_kafka import ApacheKafka
 from tests.brokers.broker import Broker, BrokerUnavailable
-from tests.brokers.kafka_jars import jars, jars_directory
 from tests.brokers.noida_db import NoidaDb
 from transport.settings import KafkaSettings
 
@@ -29,6 +28,7 @@ NOIDA_DB = "noida-db"
 APACHE_KAFKA = "apache-kafka"
 BROKERS: dict[str, Callable[[Path], Broker]] = {NOIDA_DB: NoidaDb, APACHE_KAFKA: ApacheKafka}
 
+INTEGRATION = Path(__file__).with_name("integration")
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
@@ -89,21 +89,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     deselected = [item for item in items if claims_nothing(item)]
     items[:] = [item for item in items if not claims_nothing(item)]
+    for item in items:
+        if item.path.is_relative_to(INTEGRATION):
+            # aiokafka leaves the socket to a broker that went away to the garbage collector, whichever test it meets.
+            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
     config.hook.pytest_deselected(items=deselected)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    # Here and not in the fixture, where the word about it would be captured and a minute would pass in silence.
-    wanted = any(
-        "own_apache_kafka" in getattr(item, "fixturenames", ()) or broker_of(item) == APACHE_KAFKA
-        for item in session.items
-    )
-    if wanted and not session.config.option.collectonly and not jars_directory().is_dir():
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line("fetching Apache Kafka by Maven, once for this user (about half a minute)")
-        with contextlib.suppress(BrokerUnavailable):  # the fixture says it
-            jars()
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # A worker of pytest-xdist tells the process that prints what could not run here.
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["not_run"] = session.config.stash.get(NOT_RUN, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    not_run = getattr(node, "workeroutput", {}).get("not_run", {})
+    node.config.stash.setdefault(NOT_RUN, {}).update(not_run)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

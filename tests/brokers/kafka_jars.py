@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -74,3 +76,16 @@ def _download(directory: Path) -> None:
         except OSError:
             if not directory.is_dir():  # else another run was faster, which is as good
                 raise
+
+
+def main() -> None:
+    """Fetch the jars before the tests begin, with a word about it; the tests that need them say it if that fails."""
+    if not jars_directory().is_dir() and shutil.which("mvn"):
+        sys.stdout.write("Fetching Apache Kafka by Maven, once for this user (about half a minute).\n")
+        sys.stdout.flush()
+        with contextlib.suppress(BrokerUnavailable):
+            jars()
+
+
+if __name__ == "__main__":
+    main()
