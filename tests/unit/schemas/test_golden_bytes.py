@@ -3,12 +3,14 @@
 import msgspec
 import pytest
 
+from schemas.capsules import CapsuleClaims, CapsuleReply, Confirmation, DenialClaims, RequestClaims
 from schemas.codec import decode, encode
 from schemas.commands import Action, Command
 from schemas.decisions import CapsuleDecision, DenialReason
 from schemas.network import Network, NetworkObservation
 from schemas.progress import IssuerProgress, StreamsProgress
 from schemas.quarantine import QuarantineTransition, transition_id
+from schemas.registry import Binding, Credential, CredentialType, NodeRegistryStatus, RegistryRecord
 from schemas.risk import Cause, Evidence, LastCapsule, NodeStatus, Quarantine, RiskRow, Signal, SignalKind
 from schemas.telemetry import Telemetry, TelemetryKind
 from schemas.timestamp import Timestamp
@@ -118,9 +120,105 @@ GOLDEN: list[tuple[msgspec.Struct, bytes]] = [
         b'"partitionCount":12,"batches":[{"node.network.v1":[17,18]}],"riskEnd":5,"lagMillis":12,"policyVersion":1}',
     ),
     (
-        IssuerProgress(1, 3, AT, {"capsule.requests.v1": 2}, 12),
+        RegistryRecord(
+            nodeId="n1",
+            revision=2,
+            status=NodeRegistryStatus.ACTIVE,
+            enabled=True,
+            credentials=(
+                Credential("k1", publicKey="A" * 43),
+                Credential("k2", CredentialType.HMAC, sealedVerifier="B" * 100),
+            ),
+            bindingEpoch=1,
+            fingerprint="AB" * 16,
+            servicePrincipal="spiffe://example.org/n1",
+            runtimeVersion="1.2.3",
+            ring="canary",
+            architecture="arm64",
+            updatedAt=AT,
+            updatedBy="ops@example.org",
+        ),
+        b'{"nodeId":"n1","revision":2,"status":"active","enabled":true,"credentials":['
+        b'{"kid":"k1","publicKey":"' + b"A" * 43 + b'"},'
+        b'{"kid":"k2","type":"hmac","sealedVerifier":"' + b"B" * 100 + b'"}],"bindingEpoch":1,'
+        b'"fingerprint":"abababababababababababababababab","servicePrincipal":"spiffe://example.org/n1",'
+        b'"runtimeVersion":"1.2.3","ring":"canary","architecture":"arm64","updatedAt":"2026-11-23T20:00:10.000Z",'
+        b'"updatedBy":"ops@example.org"}',
+    ),
+    (
+        Binding("n1", "AB" * 16, 0, AT),
+        b'{"nodeId":"n1","fingerprint":"abababababababababababababababab","bindingEpoch":0,'
+        b'"boundAt":"2026-11-23T20:00:10.000Z"}',
+    ),
+    (
+        RequestClaims(
+            "request-00000000", "n1", 1, "berlin/kordon.", "AB" * 16, "1.2.3", "C" * 43, Network(region="us-east")
+        ),
+        b'{"requestId":"request-00000000","nodeId":"n1","iat":1,"aud":"berlin/kordon.",'
+        b'"fingerprint":"abababababababababababababababab","runtimeVersion":"1.2.3","sealTo":"' + b"C" * 43 + b'",'
+        b'"network":{"region":"us-east"}}',
+    ),
+    (
+        CapsuleReply(
+            denied=True,
+            envelope="e.e.e",
+            requestId="request-00000000",
+            nodeId="n1",
+            riskScore=90,
+            reason=DenialReason.NETWORK_POLICY_VIOLATION,
+            retryAfterSeconds=5,
+            serverTime=AT,
+        ),
+        b'{"denied":true,"envelope":"e.e.e","requestId":"request-00000000","nodeId":"n1","riskScore":90,'
+        b'"reason":"NETWORK_POLICY_VIOLATION","retryAfterSeconds":5,"serverTime":"2026-11-23T20:00:10.000Z"}',
+    ),
+    (
+        CapsuleClaims(
+            denied=False,
+            requestId="request-00000000",
+            nodeId="n1",
+            capsuleId="0" * 32,
+            expiresUtc="2026-11-24T20:00:10Z",
+            riskScore=0,
+            sealedRuntimeKey="D",
+            iss="kordon-berlin",
+            aud="berlin/kordon.",
+            iat=1,
+            exp=2,
+            requestDigest="0" * 64,
+            riskRevision=3,
+            policyVersion=1,
+            masterId="m1",
+            runtimeVersion="1.2.3",
+            keyConfirmation="1" * 64,
+            servicePrincipal="spiffe://example.org/n1",
+            cnf=Confirmation("E" * 43),
+        ),
+        b'{"denied":false,"requestId":"request-00000000","nodeId":"n1","capsuleId":"' + b"0" * 32 + b'",'
+        b'"expiresUtc":"2026-11-24T20:00:10Z","riskScore":0,"sealedRuntimeKey":"D","iss":"kordon-berlin",'
+        b'"aud":"berlin/kordon.","iat":1,"exp":2,"requestDigest":"' + b"0" * 64 + b'","riskRevision":3,'
+        b'"policyVersion":1,"masterId":"m1","runtimeVersion":"1.2.3","keyConfirmation":"' + b"1" * 64 + b'",'
+        b'"servicePrincipal":"spiffe://example.org/n1","cnf":{"jkt":"' + b"E" * 43 + b'"}}',
+    ),
+    (
+        DenialClaims(
+            denied=True,
+            reason=DenialReason.MALFORMED_REQUEST,
+            iss="kordon-berlin",
+            aud="berlin/kordon.",
+            iat=1,
+            exp=301,
+            requestDigest="0" * 64,
+            policyVersion=1,
+            nodeId="n1",
+        ),
+        b'{"denied":true,"reason":"MALFORMED_REQUEST","iss":"kordon-berlin","aud":"berlin/kordon.","iat":1,"exp":301,'
+        b'"requestDigest":"' + b"0" * 64 + b'","policyVersion":1,"nodeId":"n1"}',
+    ),
+    (
+        IssuerProgress(1, 3, AT, {"capsule.requests.v1": 2}, 12, {"capsule.requests.v1": "id"}),
         b'{"schemaVersion":1,"partition":3,"at":"2026-11-23T20:00:10.000Z","offsets":{"capsule.requests.v1":2},'
-        b'"partitionCount":12}',
+        b'"partitionCount":12,"topicIds":{"capsule.requests.v1":"id"}}',
     ),
 ]
 
