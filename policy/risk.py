@@ -127,10 +127,9 @@ def _report(row: RiskRow, report: Telemetry, source: Source, policy: Policy) -> 
             )
         )
     return _settle(
-        row,
+        _with_abrupt_stop(row, abrupt_stop),
         source,
         policy,
-        abrupt_stop=abrupt_stop,
         lastTelemetryAt=report.observedAt,
         lastShutdownClean=report.lastShutdownClean,
         lastBootId=row.lastBootId if report.bootId is None else report.bootId,
@@ -153,10 +152,9 @@ def _obey(row: RiskRow, command: Command, source: Source, policy: Policy) -> Fol
 
 def _release(row: RiskRow, command: Command, source: Source, policy: Policy, noted: dict[str, Any]) -> Folded:
     released = _settle(
-        row,
+        _with_abrupt_stop(row, None),
         source,
         policy,
-        abrupt_stop=None,
         baseline=row.current,
         baselineRevision=row.revision + 1,
         status=NodeStatus.ACTIVE,
@@ -208,7 +206,9 @@ def _is_settled(row: RiskRow, policy: Policy) -> bool:
     return row.exemptUntil is None and row.policyVersion == policy.version and row.revision > 0
 
 
-_UNCHANGED: Final = Signal(SignalKind.ABRUPT_STOP, 0, Timestamp(0), Source("", 0, 0, Timestamp(0)).evidence())
+def _with_abrupt_stop(row: RiskRow, abrupt_stop: Signal | None) -> RiskRow:
+    others = tuple(signal for signal in row.signals if signal.kind is not SignalKind.ABRUPT_STOP)
+    return msgspec.structs.replace(row, signals=others if abrupt_stop is None else (*others, abrupt_stop))
 
 
 def _settle(
@@ -216,7 +216,6 @@ def _settle(
     source: Source,
     policy: Policy,
     *,
-    abrupt_stop: Signal | None = _UNCHANGED,
     claimed: tuple[Signal, ...] = (),
     judge: bool = True,
     **changes: Any,
@@ -225,14 +224,17 @@ def _settle(
 
     ``claimed`` are the signals a denied request's claims would raise; they can quarantine but are never kept.
     """
-    if abrupt_stop is _UNCHANGED:
-        abrupt_stop = signal_of(row.signals, SignalKind.ABRUPT_STOP)
     exempt_until: Timestamp | None = changes.pop("exemptUntil", row.exemptUntil)
     if exempt_until is not None and source.timestamp >= exempt_until:
         exempt_until = None
     changed = msgspec.structs.replace(row, **changes)
     signals = raised_signals(
-        changed.baseline or NOWHERE, changed.current or NOWHERE, abrupt_stop, row.signals, source, policy
+        changed.baseline or NOWHERE,
+        changed.current or NOWHERE,
+        signal_of(row.signals, SignalKind.ABRUPT_STOP),
+        row.signals,
+        source,
+        policy,
     )
     settled = msgspec.structs.replace(
         changed,
