@@ -128,11 +128,15 @@ class Service:
 
     def tail(self, lines: int = 20) -> str:
         """Return the end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+        return "\n".join(self.output().splitlines()[-lines:])
+
+    def output(self) -> str:
+        """Return its log, of all its lives."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def count(self, text: str) -> int:
         """Return how often its log holds a text."""
-        return self.log.read_text(errors="replace").count(text) if self.log.exists() else 0
+        return self.output().count(text)
 
     async def _supervise(self) -> None:
         while True:

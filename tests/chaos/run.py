@@ -1,0 +1,182 @@
+"""A run: faults strike by a seeded schedule, each is recovered from, and when all is quiet the log is judged."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+
+from schemas.topics import REQUESTS, repartition_of
+from tests.chaos.fault import ISSUER, STREAMS, Fault
+from tests.chaos.oracle import SOURCES, Verdict
+from tests.chaos.ownership import shared_copartitions
+from tests.chaos.service import Exit
+from tests.chaos.verdict import judge
+from tests.chaos.world import World
+from transport.watermarks import high_watermark
+
+QUIET_SECONDS = 180.0
+LONGEST_PAUSE_SECONDS = 2.0
+READ: dict[str, Sequence[str]] = {STREAMS: SOURCES, ISSUER: (REQUESTS, repartition_of(REQUESTS))}
+"""What each service reads, names without prefix."""
+
+_RESTORED = re.compile(r"milliseconds=(\d+)")
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One strike and what came of it. Times in s; ``recovery`` is ``None`` if it did not within the fault's bound.
+
+    ``restore`` is the longest take-over since (fencing, rows and checkpoint), ``stall`` the longest time without a
+    commit with news of an affected co-partition.
+    """
+
+    fault: str
+    number: int
+    after: float
+    recovery: float | None
+    stall: float
+    restore: float
+
+
+@dataclass
+class Outcome:
+    """What a run found. ``problems`` are processes and recoveries that were not well, in words."""
+
+    verdict: Verdict
+    strikes: list[Strike] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    unacknowledged: int = 0
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict.clean and not self.problems
+
+
+def schedule(faults: Sequence[Fault], chance: random.Random) -> Iterator[Fault]:
+    """Yield faults for ever: each once in a random order, then each again in another."""
+    while True:
+        yield from chance.sample(list(faults), len(faults))
+
+
+class Run:
+    """Plays ``faults`` against a world for ``seconds``, or ``strikes`` strikes; at least one."""
+
+    def __init__(
+        self, world: World, faults: Sequence[Fault], *, seed: int, seconds: float, strikes: int | None = None
+    ) -> None:
+        self._world = world
+        self._chance = random.Random(seed)
+        self._schedule = schedule(faults, self._chance)
+        self._seconds, self._most = seconds, strikes
+        self._strikes: list[Strike] = []
+        self._problems: list[str] = []
+
+    async def play(self, told: asyncio.Queue[Strike] | None = None) -> Outcome:
+        """Do it and judge; ``told`` hears of each strike."""
+        began = time.monotonic()
+        for number in itertools.count():
+            enough = number >= self._most if self._most is not None else time.monotonic() - began >= self._seconds
+            if number and enough:
+                break
+            await self._strike(next(self._schedule), began)
+            if told is not None and self._strikes:
+                told.put_nowait(self._strikes[-1])
+            self._world.load.check()
+            await asyncio.sleep(self._chance.random() * LONGEST_PAUSE_SECONDS)
+        return await self._judge(began)
+
+    async def _strike(self, fault: Fault, began: float) -> None:
+        world = self._world
+        logs = {service: len(service.output()) for service in world.services}
+        ended = {service.name: len(service.exits) for service in world.services}
+        after = time.monotonic() - began
+        places = [place for place in world.progress.places if place[0] in fault.affects]
+        world.struck()
+        recovery = None
+        try:
+            await fault.strike(world, self._chance)
+            until = await world.progress.news_from(places, world.struck_at, fault.recovers_within)
+            recovery = (until - world.struck_at) / 1000
+        except (TimeoutError, RuntimeError) as error:
+            self._problems.append(f"{fault.name} after {after:.0f} s: {type(error).__name__}: {error}")
+            until = time.time_ns() // 1_000_000
+        stall = world.progress.longest_stall(places, world.struck_at, until)
+        restore = max(_restored(service.output()[length:]) for service, length in logs.items())
+        self._strikes.append(Strike(fault.name, fault.number, after, recovery, stall, restore))
+        for service in world.services:
+            for end in service.exits[ended[service.name] :]:
+                self._check_exit(fault, end)
+
+    def _check_exit(self, fault: Fault, end: Exit) -> None:
+        wanted = {0, -9} if end.asked else {99, *fault.statuses}
+        if end.status not in wanted:
+            asked = "was asked to end and" if end.asked else "by itself"
+            self._problems.append(f"{fault.name}: {end.service} {asked} ended with {end.status}: {end.last_line[:200]}")
+
+    async def _judge(self, began: float) -> Outcome:
+        world = self._world
+        await world.stop_load()
+        try:
+            await self._quiet()
+        except TimeoutError as error:
+            self._problems.append(str(error))
+        for service in world.running():
+            if service.pid is None:
+                self._problems.append(f"{service.name} does not run at the end: {service.tail(1)}")
+        for name, status in (await world.stop_services()).items():
+            if status != 0:
+                self._problems.append(f"{name} ended with {status} when it was asked to stop at the end")
+        verdict = await judge(world.kafka, world.load)
+        for text in await shared_copartitions(world.kafka):
+            self._problems.append(text)
+        return Outcome(
+            verdict,
+            self._strikes,
+            self._problems,
+            dict(sorted(world.counts.items())),
+            list(world.notes),
+            time.monotonic() - began,
+            world.load.unacknowledged,
+        )
+
+    async def _quiet(self) -> None:
+        """Wait until both services' checkpoints have reached the ends of all that they read, twice in a row.
+
+        Twice: what was forwarded or decided in the last transaction seen is read in a later one.
+        """
+        deadline, times = time.monotonic() + QUIET_SECONDS, 0
+        while times < 2:
+            behind = await self._behind()
+            times = 0 if behind else times + 1
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not everything was read {QUIET_SECONDS:.0f} s after the load: {behind[:3]}")
+            await asyncio.sleep(0.5)
+
+    async def _behind(self) -> list[str]:
+        kafka, progress = self._world.kafka, self._world.progress
+        ends = await high_watermark(
+            kafka,
+            [TopicPartition(kafka.topic(one), p) for p in range(kafka.partitions) for one in {*SOURCES, *READ[ISSUER]}],
+        )
+        return [
+            f"{kind} {topic} [{p}]"
+            for kind, p in progress.places
+            for topic in READ[kind]
+            if progress.offsets[kind, p].get(topic, 0) < ends[TopicPartition(kafka.topic(topic), p)]
+        ]
+
+
+def _restored(output: str) -> float:
+    """Return the seconds that the longest take-over took of which a service tells."""
+    found = [_RESTORED.search(line) for line in output.splitlines() if "taken" in line]
+    return max((int(match[1]) for match in found if match), default=0) / 1000

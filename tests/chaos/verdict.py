@@ -1,0 +1,78 @@
+"""The verdict on a world at rest: the oracle's word on rows, transitions and dead letters, and the issuer's answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from schemas.capsules import CAPSULE_TYP, DENIAL_TYP, CapsuleClaims, CapsuleReply, DenialClaims
+from schemas.codec import decode
+from schemas.decisions import CapsuleDecision
+from schemas.topics import COMMANDS, DECISIONS, NETWORK, REPLIES, REQUESTS, TELEMETRY, dlq_of, repartition_of
+from tests.chaos.load import Load
+from tests.chaos.oracle import SOURCES, WRITTEN, Oracle, Verdict, origins
+from tests.workers.refold import Log, read_log
+from transport.compact_jws import ED25519_ALGORITHMS, digest_of, parse
+from transport.settings import KafkaSettings
+
+ANSWERS = (REQUESTS, repartition_of(REQUESTS), REPLIES, dlq_of(REQUESTS))
+
+
+async def judge(kafka: KafkaSettings, load: Load) -> Verdict:
+    """Read everything at read_committed and return the verdict."""
+    log = await read_log(kafka, kafka.partitions, (*SOURCES, *WRITTEN, *ANSWERS))
+    verdict = Verdict()
+    rejected = Oracle(kafka, log, load.unsigned).judge(verdict)
+    judge_accepted(log, load, verdict)
+    judge_bad(load, rejected, verdict)
+    judge_answers(kafka, log, load, verdict)
+    return verdict
+
+
+def judge_accepted(log: Log, load: Load, verdict: Verdict) -> None:
+    """What Kafka acknowledged must be in the log, where it said, byte for byte."""
+    held = {
+        (topic, partition, record.offset): digest_of(record.value or b"")
+        for topic in (TELEMETRY, NETWORK, COMMANDS, REQUESTS)
+        for partition in range(log.partitions)
+        for record in log.of(topic, partition)
+    }
+    gone = [position for position, digest in load.accepted.items() if held.get(position) != digest]
+    verdict.lost += len(gone)
+    if gone:
+        verdict.details.append(f"{len(gone)} acknowledged records are not in the log, such as {gone[0]}")
+
+
+def judge_bad(load: Load, rejected: Counter[object], verdict: Verdict) -> None:
+    """What the oracle rejected must be what the load knows to be bad: the two do not share their reasons."""
+    written = {position for position in load.accepted if position.topic != REQUESTS}
+    bad = Counter[object](load.bad & written)
+    known: Counter[object] = Counter({place: count for place, count in rejected.items() if place in written})
+    verdict.compare("records known to be bad, against the oracle", bad, known)
+
+
+def judge_answers(kafka: KafkaSettings, log: Log, load: Load, verdict: Verdict) -> None:
+    """Each authenticated request record has one decision and one reply; each other one has a dead letter."""
+    requests = {(record.partition, record.offset): digest_of(record.value) for record in log.all(REQUESTS)}
+    asked: Counter[object] = Counter(digest for digest in requests.values() if digest in load.authentic)
+    decisions = [decode(CapsuleDecision, record.value, DECISIONS) for record in log.all(DECISIONS)]
+    verdict.decided = len(decisions)
+    verdict.compare("decisions", asked, Counter(decision.requestDigest for decision in decisions))
+    replied: Counter[object] = Counter()
+    for record in log.all(REPLIES):
+        replied[digest_answered(decode(CapsuleReply, record.value, REPLIES))] += 1
+    verdict.compare("replies", asked, Counter({one: n for one, n in replied.items() if one not in load.forged}))
+    letters = origins(kafka, log.all(dlq_of(REQUESTS)))
+    forged: Counter[object] = Counter(
+        (REQUESTS, partition, offset) for (partition, offset), digest in requests.items() if digest in load.forged
+    )
+    verdict.compare("dead letters of requests", forged, letters)
+    verdict.dead_letters += letters.total()
+
+
+def digest_answered(reply: CapsuleReply) -> str:
+    """Return the digest of the request that a reply answers."""
+    typ, claims_type = (DENIAL_TYP, DenialClaims) if reply.denied else (CAPSULE_TYP, CapsuleClaims)
+    payload = parse(reply.envelope.encode(), typ=typ, algorithms=ED25519_ALGORITHMS).payload
+    claims = decode(claims_type, payload, REPLIES)
+    assert isinstance(claims, CapsuleClaims | DenialClaims)
+    return claims.requestDigest
