@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from policy import steady
 from policy.admission import Rejection, RejectionRule, RiskInput, admit_key, admit_time, admit_timestamp
 from policy.policy_file import Policy
 from policy.risk import Folded, Late, fold
 from policy.scoring import Source
+from policy.standing import Standing, standing_of
 from schemas.codec import DecodeError, decode
 from schemas.commands import Command
 from schemas.decisions import CapsuleDecision
@@ -34,14 +36,43 @@ INPUTS: Final[Mapping[str, type[RiskInput]]] = MappingProxyType(
 
 
 class Fleet:
-    """Risk rows by node id, and the fold that advances them.
+    """Risk rows by node id, and the fold that advances them; a row is replaced, never changed.
 
-    ``rows`` may be filled beforehand (a restored table) and read at any time; a row is replaced, never changed.
+    ``standings`` are the rows as they are kept; :meth:`row` and :attr:`rows` give them as the rules see them.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.rows: dict[str, RiskRow] = {}
+        self.standings: dict[str, Standing] = {}
+        observed = steady.observations(self.standings, policy.version)
+        reported = steady.reports(self.standings, policy.version)
+        self._steady: Mapping[str, steady.Advance] = {
+            NETWORK: observed,
+            repartition_of(NETWORK): observed,
+            TELEMETRY: reported,
+            repartition_of(TELEMETRY): reported,
+        }
+
+    def row(self, node_id: str) -> RiskRow | None:
+        """Return a node's row, ``None`` before its first record."""
+        standing = self.standings.get(node_id)
+        return None if standing is None else standing.row()
+
+    @property
+    def rows(self) -> dict[str, RiskRow]:
+        """All rows, by node id: a copy."""
+        return {node_id: standing.row() for node_id, standing in self.standings.items()}
+
+    def put(self, row: RiskRow) -> None:
+        """Take a row as it is."""
+        self.standings[row.nodeId] = standing_of(row)
+
+    def steady(self, topic: str) -> steady.Advance:
+        """Return the function that folds those records of a source topic that say nothing new (:mod:`policy.steady`).
+
+        It has folded a record or answers ``None``: then :meth:`fold` takes it. ``fold`` alone comes to the same.
+        """
+        return self._steady.get(topic, _never_steady)
 
     def fold(
         self,
@@ -68,7 +99,11 @@ class Fleet:
         if rejection is not None:
             return rejection
         source = Source(topic, partition, offset, Timestamp(timestamp))
-        outcome = fold(self.rows.get(message.nodeId), message, source, self.policy)
+        outcome = fold(self.row(message.nodeId), message, source, self.policy)
         if isinstance(outcome, Folded):
-            self.rows[message.nodeId] = outcome.row
+            self.put(outcome.row)
         return outcome
+
+
+def _never_steady(key: bytes | None, value: bytes | None, timestamp: int) -> None:
+    """Leave the record to the rules."""

@@ -8,8 +8,9 @@ import msgspec
 
 from policy.fleet import Fleet
 from policy.policy_file import Policy
-from schemas.codec import DecodeError, decode, encode
-from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
+from policy.standing import Standing, restored
+from schemas.codec import decode, encode
+from schemas.risk import RISK_SCHEMA_VERSION
 from schemas.topics import RISK
 from streams.runtime.errors import NewerStateError, UnreadableStateError
 
@@ -25,16 +26,11 @@ _VERSIONS = msgspec.json.Decoder(_Versions)
 
 
 class RiskTable:
-    """Rows by node id.
-
-    ``placed`` holds the keys that are known to belong into this co-partition: those of its rows. Finding a key there
-    is much cheaper than hashing it.
-    """
+    """Rows by node id, and the ids of those that changed since the last commit."""
 
     def __init__(self, policy: Policy) -> None:
         self.fleet = Fleet(policy)
         self.changed: set[str] = set()
-        self.placed: set[bytes] = set()
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it.
@@ -46,25 +42,25 @@ class RiskTable:
         if key is None:
             raise UnreadableStateError("a record on the risk topic has no key; nobody but the worker may write there")
         if value is None:
-            self.placed.discard(key)
-            self.fleet.rows.pop(key.decode(errors="replace"), None)
+            self.fleet.standings.pop(key.decode(errors="replace"), None)
             return
         try:
-            row = decode(RiskRow, value, RISK)
-        except DecodeError as error:
+            row = decode(Standing, value, RISK)
+            if row.nodeId.encode() != key:
+                raise UnreadableStateError("a row on the risk topic lies under another key than its node's id")
+            self.fleet.standings[row.nodeId] = restored(row)
+        except ValueError as error:
             _refuse_newer(value, self.fleet.policy)
             raise UnreadableStateError(
                 f"a row on the risk topic cannot be read, so what it says of its node would be lost: {error}"
             ) from error
         if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > self.fleet.policy.version:
             _refuse_newer(value, self.fleet.policy)
-        self.fleet.rows[row.nodeId] = row
-        self.placed.add(key)
 
     def take_changes(self) -> Iterable[tuple[bytes, bytes]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
         changed, self.changed = self.changed, set()
-        rows = self.fleet.rows
+        rows = self.fleet.standings
         return [(node_id.encode(), encode(rows[node_id])) for node_id in changed]
 
 
