@@ -6,12 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from policy.fleet import Fleet
+from policy.fleet import Fleet, UnreadableRowError
 from policy.policy_file import Policy
-from policy.standing import Standing, restored
-from schemas.codec import decode, encode
+from schemas.codec import encode
 from schemas.risk import RISK_SCHEMA_VERSION
-from schemas.topics import RISK
 from streams.runtime.errors import NewerStateError, UnreadableStateError
 
 
@@ -33,29 +31,29 @@ class RiskTable:
         self.changed: set[str] = set()
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
-        """Take a row from the changelog; ``None`` as value removes it.
+        """Take a row from the changelog; ``None`` as value removes it. Whether it is one, :meth:`check_restored` tells.
 
         Raises:
-            NewerStateError: the row is of a newer schema or policy.
-            UnreadableStateError: it is no row.
+            UnreadableStateError: the record has no key.
         """
         if key is None:
             raise UnreadableStateError("a record on the risk topic has no key; nobody but the worker may write there")
-        if value is None:
-            self.fleet.standings.pop(key.decode(errors="replace"), None)
-            return
+        self.fleet.restore(key, value)
+
+    def check_restored(self) -> None:
+        """Check the rows that were restored, once all are.
+
+        Raises:
+            NewerStateError: a row is of a newer schema or policy.
+            UnreadableStateError: a row is none.
+        """
         try:
-            row = decode(Standing, value, RISK)
-            if row.nodeId.encode() != key:
-                raise UnreadableStateError("a row on the risk topic lies under another key than its node's id")
-            self.fleet.standings[row.nodeId] = restored(row)
-        except ValueError as error:
-            _refuse_newer(value, self.fleet.policy)
+            self.fleet.check_restored()
+        except UnreadableRowError as error:
+            _refuse_newer(error.value, self.fleet.policy)
             raise UnreadableStateError(
                 f"a row on the risk topic cannot be read, so what it says of its node would be lost: {error}"
             ) from error
-        if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > self.fleet.policy.version:
-            _refuse_newer(value, self.fleet.policy)
 
     def take_changes(self) -> Iterable[tuple[bytes, bytes]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""

@@ -31,6 +31,9 @@ class Table(Protocol):
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it. Raises RefusedError."""
 
+    def check_restored(self) -> None:
+        """Look at what was restored, once it is complete. Raises RefusedError: nothing can go on from it."""
+
     def take_changes(self) -> Iterable[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
 

@@ -138,6 +138,10 @@ async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:
 
     changelog = [TopicPartition(runtime.changelog, partition) for partition in tables]
     await read_to_high_watermark(runtime.kafka, changelog, restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS)
+    for table in tables.values():
+        table.check_restored()
+        # Many rows take a while, and heartbeats must go out meanwhile.
+        await asyncio.sleep(0)
 
 
 async def _read_checkpoints(
