@@ -4,10 +4,11 @@
 #   BROKER=host:port    make demo: use this Kafka, under a prefix of its own, instead of the embedded broker
 #   KEEP=1              make demo: leave everything running at the end
 #   ARGS='-k fencing'   make test: further arguments for pytest
+#   ARGS='-w network' make bench: further arguments for python -m bench
 #   PROCESSES=1         make test: integration tests one after another
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration check format documents lock clean
+.PHONY: help demo bench test test-unit test-integration check format documents lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -41,6 +42,11 @@ test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn 
 	@echo "== integration tests"
 	@$(BIN)/python -m tests.brokers.kafka_jars
 	@$(PYTEST) tests/integration -n $(PROCESSES) --dist worksteal
+
+bench: ## Kordon against its peers on Apache Kafka; fails where a must is missed (needs mvn and Java 17 or later)
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.brokers.kafka_jars
+	@$(BIN)/python -m bench $(ARGS)
 
 check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt
