@@ -6,18 +6,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
 
-from bench import backlog
+from bench import backlog, fleets, latency, policy_fold
 from bench.engines import ENGINES
 from bench.musts import judge, told
 from bench.results import RESULTS, Failure, Run, environment, grouped, print_results, summed_up
 from bench.workloads import BACKLOGS
 from kordon.output import print_json, remark
 
-WORKLOADS = tuple(BACKLOGS)
+WORKLOADS = (*BACKLOGS, "scale", "memory", "restore", "latency", "fold")
+LIVE = ("kordon", "kafka-streams-eos")
+"""Whose latency and restore are measured unless others are named."""
+
 MUST_MISSED = 1
 FAILED = 3
 
@@ -27,24 +31,44 @@ FAILED = 3
 @click.option("--engine", "-e", multiple=True, type=click.Choice(tuple(ENGINES)), help="Default: all.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each, in turns.")
 @click.option("--records", type=click.IntRange(10_000), help="Records of a backlog. Default: the workload's own.")
+@click.option(
+    "--rows", type=click.IntRange(10_000), default=1_000_000, show_default=True, help="Nodes of a large fleet."
+)
+@click.option(
+    "--transactions",
+    type=click.IntRange(12),
+    default=2_000_000,
+    show_default=True,
+    help="What a restore reads past; to prepare them takes minutes, once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead of a table.")
-def main(workload: Sequence[str], engine: Sequence[str], rounds: int, records: int | None, *, as_json: bool) -> None:
+def main(
+    workload: Sequence[str],
+    engine: Sequence[str],
+    rounds: int,
+    records: int | None,
+    rows: int,
+    transactions: int,
+    *,
+    as_json: bool,
+) -> None:
     """Measure Kordon's worker and its peers on the same records and machine.
 
     Ends with status 1 where a must of docs/performance.md is missed, 3 where an engine failed or got another answer.
     """
-    workloads, engines = workload or WORKLOADS, engine or tuple(ENGINES)
+    workloads = workload or WORKLOADS
     before = environment()
     runs: list[Run] = []
     failures: list[Failure] = []
     for name in workloads:
-        for outcome in _measure(name, engines, rounds, records):
+        remark(f"{name}:")
+        for outcome in _measure(name, engine, Size(rounds, records, rows, transactions)):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 remark(f"  {outcome.workload} {outcome.engine} FAILED: {outcome.reason}")
             else:
                 runs.append(outcome)
-    verdicts = judge(runs, workloads, engines)
+    verdicts = judge(runs, workloads, engine or (*ENGINES, "json.loads"))
     results = [summed_up(group) for group in grouped(runs)]
     _write(RESULTS / "latest.json", results)
     _write(
@@ -70,13 +94,35 @@ def main(workload: Sequence[str], engine: Sequence[str], rounds: int, records: i
     sys.exit(MUST_MISSED if missed else FAILED if failures else 0)
 
 
-def _measure(workload: str, engines: Sequence[str], rounds: int, records: int | None) -> Iterator[Run | Failure]:
-    remark(f"{workload}:")
-    found = BACKLOGS[workload]
-    if records is not None:
-        found = replace(found, records=records)
-    chosen = [ENGINES[name] for name in engines if ENGINES[name].plays(workload)]
-    yield from backlog.measure(found, chosen, rounds)
+class Size(NamedTuple):
+    """How much is measured; ``records`` is ``None`` for each workload's own."""
+
+    rounds: int
+    records: int | None
+    rows: int
+    transactions: int
+
+
+def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | Failure]:
+    rounds, records, rows, transactions = size
+    engines = [engine for engine in ENGINES.values() if not named or engine.name in named]
+    stateful = [engine for engine in engines if engine.rows is not None and (named or engine.name in LIVE)]
+    if found := BACKLOGS.get(workload):
+        sized = replace(found, records=records or found.records)
+        yield from backlog.measure(sized, [engine for engine in engines if engine.plays(workload)], rounds)
+    elif workload == "restore":
+        yield from fleets.restore(stateful, rounds, rows, transactions)
+    elif workload == "latency":
+        yield from latency.measure(stateful, rounds)
+    elif not named or "kordon" in named:
+        # These compare Kordon with itself, or with json.loads.
+        kordon = ENGINES["kordon"]
+        if workload == "scale":
+            yield from fleets.scale(kordon, rounds, rows, records)
+        elif workload == "memory":
+            yield from fleets.memory(kordon, rounds, rows)
+        else:
+            yield from policy_fold.measure(rounds, records)
 
 
 def _write(path: Path, content: object) -> None:

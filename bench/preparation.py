@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +28,12 @@ _READY: Final = "ready.json"
 
 @contextmanager
 def prepared(
-    name: str, parameters: Mapping[str, int], prepare: Callable[[BenchBroker, Path], None]
+    name: str, parameters: Mapping[str, int], prepare: Callable[[BenchBroker, Path], None], *, copied: bool = False
 ) -> Iterator[tuple[BenchBroker, Path]]:
-    """Yield a running broker that ``prepare(broker, folder)`` has filled, now or in an earlier run, and its folder."""
+    """Yield a running broker that ``prepare(broker, folder)`` has filled, now or in an earlier run, and its folder.
+
+    ``copied``: what happens to the broker is forgotten afterwards, so that every run finds it as it was prepared.
+    """
     described = json.dumps({"format": FORMAT, "name": name, **parameters}, sort_keys=True)
     folder = CACHE / f"{name}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
     if not (folder / _READY).exists():
@@ -38,8 +42,14 @@ def prepared(
         with BenchBroker(folder / "broker") as broker:
             prepare(broker, folder)
         (folder / _READY).write_text(described)
-    with BenchBroker(folder / "broker") as broker:
-        yield broker, folder
+    if not copied:
+        with BenchBroker(folder / "broker") as broker:
+            yield broker, folder
+        return
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="run-") as scratch:
+        shutil.copytree(folder / "broker", Path(scratch) / "broker")
+        with BenchBroker(Path(scratch) / "broker") as broker:
+            yield broker, folder
 
 
 def write(
