@@ -11,7 +11,7 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from bench import backlog, fleets, latency, policy_fold
+from bench import backlog, fleets, latency, peers_environment, policy_fold
 from bench.engines import ENGINES
 from bench.musts import judge, told
 from bench.results import RESULTS, Failure, Run, environment, grouped, print_results, summed_up
@@ -57,6 +57,8 @@ def main(
     Ends with status 1 where a must of docs/performance.md is missed, 3 where an engine failed or got another answer.
     """
     workloads = workload or WORKLOADS
+    if "quix" in (engine or ENGINES) and not set(workloads).isdisjoint(BACKLOGS):
+        peers_environment.install()
     before = environment()
     runs: list[Run] = []
     failures: list[Failure] = []
@@ -106,7 +108,7 @@ class Size(NamedTuple):
 def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | Failure]:
     rounds, records, rows, transactions = size
     engines = [engine for engine in ENGINES.values() if not named or engine.name in named]
-    stateful = [engine for engine in engines if engine.rows is not None and (named or engine.name in LIVE)]
+    stateful = [engine for engine in engines if engine.rows and (named or engine.name in LIVE)]
     if found := BACKLOGS.get(workload):
         sized = replace(found, records=records or found.records)
         yield from backlog.measure(sized, [engine for engine in engines if engine.plays(workload)], rounds)

@@ -132,7 +132,7 @@ def transition_of(value: bytes, *, exact: bool) -> str:
 
 
 def read_answer(
-    bootstrap_servers: str, rows: str, quarantine: str, dead_letters: Iterable[str], *, exact: bool
+    bootstrap_servers: str, rows: Iterable[str], quarantine: str, dead_letters: Iterable[str], *, exact: bool
 ) -> Answer:
     """Read an engine's answer from its topics (full names), at read_committed.
 
@@ -140,7 +140,7 @@ def read_answer(
         TimeoutError: a topic could not be read to its end in time.
     """
     last: dict[bytes, bytes] = {}
-    for key, value in read_committed(bootstrap_servers, rows):
+    for key, value in (one for topic in rows for one in read_committed(bootstrap_servers, topic)):
         if value is None:
             last.pop(key, None)
         else:

@@ -77,10 +77,10 @@ def _run(backlog: Backlog, engine: Engine, broker: BenchBroker, folder: Path, ex
 
     followed = asyncio.run(play())
     load = load_average()
-    if engine.rows is not None:
+    if engine.rows:
         found = read_answer(
             kafka.bootstrap_servers,
-            kafka.topic(engine.rows),
+            engine.changelogs(kafka),
             kafka.topic(QUARANTINE),
             [] if backlog.exact else [kafka.topic(letters) for letters in LETTERS],
             exact=backlog.exact,

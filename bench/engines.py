@@ -15,11 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.topics import RISK
+from bench.peers.kafka_streams import APPLICATION, ROWS, engine_command
+from schemas.topics import NETWORK, RISK, TELEMETRY
 from transport.settings import KafkaSettings
 
 ROOT: Final = Path(__file__).parents[1]
 PEERS: Final = Path(__file__).with_name("peers")
+PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
+"""Of the environment that holds what only peers need."""
+
 COMMIT_MS: Final = 250
 """For every peer what Kordon's worker takes while it catches up."""
 
@@ -41,20 +45,25 @@ class Setting:
 class Engine:
     """An engine by name.
 
-    ``group`` and ``rows`` are names without prefix: the consumer group it commits to, and the topic on which its rows
-    come out (``None``: it keeps none, its answer is not compared). ``share`` of a workload's records it is given, for
-    one that would take hours. ``environment(setting)`` and ``command()`` start one of its ``processes``.
+    ``group`` is the consumer group it commits to, without prefix. ``rows`` are the topics on which its rows come out, as
+    patterns of the prefix; none if it keeps no rows, so that its answer is not compared. It is given a ``share`` of a
+    workload's records: one that would take hours, fewer. ``environment(setting)`` and ``command()`` start one of its
+    ``processes``.
     """
 
     name: str
     group: str
-    rows: str | None
+    rows: tuple[str, ...]
     command: Callable[[], list[str]]
     environment: Callable[[Setting], Mapping[str, str]]
     processes: int = 1
     share: float = 1.0
     only: frozenset[str] | None = None
     """The workloads it can fold; ``None``: all."""
+
+    def changelogs(self, kafka: KafkaSettings) -> list[str]:
+        """Return the full names of the topics with its rows."""
+        return [pattern.format(prefix=kafka.prefix) for pattern in self.rows]
 
     def plays(self, workload: str) -> bool:
         """Tell whether the engine can fold a workload."""
@@ -101,15 +110,51 @@ def _worker() -> list[str]:
     return [sys.executable, "-m", "kordon", "worker", "-l", "warn"]
 
 
-def _python(name: str) -> Callable[[], list[str]]:
-    return lambda: [sys.executable, str(PEERS / f"{name}.py")]
+def _python(name: str, python: str = sys.executable) -> Callable[[], list[str]]:
+    return lambda: [python, str(PEERS / f"{name}.py")]
 
+
+def _kafka_streams() -> list[str]:
+    # Built at its first use, which needs Maven.
+    return engine_command()
+
+
+_RISK: Final = ("{prefix}" + RISK,)
+_SINGLE: Final = frozenset({"network", "heartbeats"})
+"""Workloads without commands, forwarded and bad records."""
 
 ENGINES: Final = {
     engine.name: engine
     for engine in (
-        Engine("kordon", "streams", RISK, _worker, _kordon),
-        Engine("kordon-x2", "streams", RISK, _worker, _kordon, processes=2),
-        Engine("raw", "raw", None, _python("raw"), _peer()),
+        Engine("kordon", "streams", _RISK, _worker, _kordon),
+        Engine("kordon-x2", "streams", _RISK, _worker, _kordon, processes=2),
+        *(
+            Engine(name, APPLICATION, ("{prefix}" + ROWS,), _kafka_streams, _peer(guarantee, store))
+            for name, guarantee, store in (
+                ("kafka-streams-eos", "exactly_once_v2", "memory"),
+                ("kafka-streams-eos-rocksdb", "exactly_once_v2", "rocksdb"),
+                ("kafka-streams-alo", "at_least_once", "memory"),
+                ("kafka-streams-alo-rocksdb", "at_least_once", "rocksdb"),
+            )
+        ),
+        Engine(
+            "quix",
+            "quix",
+            tuple("changelog__{prefix}quix--{prefix}" + f"{topic}--default" for topic in (NETWORK, TELEMETRY)),
+            _python("quix", str(PEERS_PYTHON)),
+            _peer(store="rocksdb"),
+            share=0.2,
+            only=_SINGLE,
+        ),
+        Engine(
+            "faust",
+            "faust",
+            ("{prefix}faust-rows-changelog",),
+            _python("stock_faust"),
+            _peer(),
+            share=0.03,
+            only=_SINGLE,
+        ),
+        Engine("raw", "raw", (), _python("raw"), _peer()),
     )
 }

@@ -45,8 +45,8 @@ def restore(engines: Sequence[Engine], rounds: int, rows: int, transactions: int
             kafka = settings_for(broker, RESTORE_PARTITIONS)
             trust = write_trust_file(folder / "trust.json")
             make_state(kafka, engine, trust, rows)
-            assert engine.rows is not None
-            add_transactions(kafka, kafka.topic(engine.rows), transactions)
+            (changelog,) = engine.changelogs(kafka)
+            add_transactions(kafka, changelog, transactions)
 
         try:
             with prepared(f"restore-{engine.name}", parameters, prepare, copied=True) as (broker, folder):

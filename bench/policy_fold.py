@@ -1,4 +1,4 @@
-"""``kordon policy fold`` on a file, against ``json.loads`` of the same lines and payloads: whole processes, no Kafka."""
+"""``kordon policy fold`` on a file, against ``json.loads`` of the same lines and payloads: processes, no Kafka."""
 
 from __future__ import annotations
 
