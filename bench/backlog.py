@@ -13,7 +13,7 @@ from bench.commits import Commits, Followed, follow
 from bench.engines import Engine
 from bench.operators import write_trust_file
 from bench.preparation import prepared, write
-from bench.processes import EngineFailedError, started
+from bench.processes import FAILURES, EngineFailedError, started
 from bench.results import Failure, Run, load_average
 from bench.topics import PREFIX, create_inputs, reset
 from bench.workloads import Backlog
@@ -53,7 +53,7 @@ def _measure(backlog: Backlog, engines: Sequence[Engine], rounds: int) -> Iterat
                     continue
                 try:
                     run = _run(backlog, engine, broker, folder, expected)
-                except (EngineFailedError, TimeoutError) as error:
+                except FAILURES as error:
                     failed.add(engine.name)
                     yield Failure(backlog.name, engine.name, str(error))
                 else:

@@ -45,9 +45,9 @@ class Setting:
 class Engine:
     """An engine by name.
 
-    ``group`` is the consumer group it commits to, without prefix. ``rows`` are the topics on which its rows come out, as
-    patterns of the prefix; none if it keeps no rows, so that its answer is not compared. It is given a ``share`` of a
-    workload's records: one that would take hours, fewer. ``environment(setting)`` and ``command()`` start one of its
+    ``group`` is the consumer group it commits to, without prefix. ``rows`` are the topics on which its rows come out,
+    as patterns of the prefix; none if it keeps no rows, so that its answer is not compared. It is given a ``share`` of
+    a workload's records: one that would take hours, fewer. ``environment(setting)`` and ``command()`` start one of its
     ``processes``.
     """
 

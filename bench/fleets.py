@@ -18,7 +18,7 @@ from bench.engines import Engine
 from bench.musts import LARGE, SMALL
 from bench.operators import write_trust_file
 from bench.preparation import prepared, write
-from bench.processes import EngineFailedError, Usage, started
+from bench.processes import FAILURES, Usage, started
 from bench.results import Failure, Run, load_average
 from bench.stored_state import INPUTS, add_transactions, input_ends, make_state, observations, one_a_partition
 from bench.workloads import BenchRecord
@@ -64,7 +64,7 @@ def restore(engines: Sequence[Engine], rounds: int, rows: int, transactions: int
                         rss_bytes=usage.rss_bytes,
                         load=load_average(),
                     )
-        except (EngineFailedError, TimeoutError) as error:
+        except FAILURES as error:
             yield Failure("restore", engine.name, str(error))
 
 
@@ -88,7 +88,7 @@ def memory(engine: Engine, rounds: int, rows: int) -> Iterator[Run | Failure]:
                     bytes_per_row=a_row,
                     load=load_average(),
                 )
-    except (EngineFailedError, TimeoutError) as error:
+    except FAILURES as error:
         yield Failure("memory", engine.name, str(error))
 
 
@@ -107,7 +107,7 @@ def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterat
                     run = run_of(fleet, engine.name, followed, load_average())
                     remark(f"  {fleet} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
                     yield run
-    except (EngineFailedError, TimeoutError) as error:
+    except FAILURES as error:
         yield Failure("scale", engine.name, str(error))
 
 

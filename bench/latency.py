@@ -23,7 +23,7 @@ from bench.broker import BenchBroker
 from bench.engines import ROOT, Engine
 from bench.operators import write_trust_file
 from bench.preparation import prepared
-from bench.processes import EngineFailedError, Processes, started
+from bench.processes import FAILURES, EngineFailedError, Processes, started
 from bench.results import Failure, Latency, Run, load_average
 from bench.topics import create_inputs, reset
 from kordon.output import remark
@@ -69,7 +69,7 @@ def measure(engines: Sequence[Engine], rounds: int) -> Iterator[Run | Failure]:
             try:
                 with prepared("latency", {"partitions": PARTITIONS}, prepare, copied=True) as (broker, folder):
                     run = _run(engine, broker, folder)
-            except (EngineFailedError, TimeoutError) as error:
+            except FAILURES as error:
                 failed.add(engine.name)
                 yield Failure("latency", engine.name, str(error))
                 continue

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 import psutil
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 
 from bench.engines import Engine, Setting, environment_of
 from kordon.supervisor import tethered
+from tests.brokers.broker import BrokerUnavailable
 from transport.settings import KafkaSettings
 
 END_SECONDS: Final = 60.0
@@ -23,6 +26,10 @@ END_SECONDS: Final = 60.0
 
 class EngineFailedError(Exception):
     """An engine ended, or did not do what it had to; the text has the end of what it said."""
+
+
+FAILURES: Final = (EngineFailedError, TimeoutError, KafkaError, KafkaException, BrokerUnavailable)
+"""What ends the measurement of one engine, and leaves that of the others."""
 
 
 class Usage(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
@@ -34,11 +35,23 @@ async def reset(kafka: KafkaSettings, inputs: Collection[str]) -> None:
     """
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     kept = {kafka.topic(topic) for topic in inputs}
-    found = admin.list_topics(timeout=30).topics
-    if others := [topic for topic in found if topic not in kept and not topic.startswith("__")]:
-        _done(admin.delete_topics(others))
+    deadline = time.monotonic() + SECONDS
+    # Looked for again: what is deleted is still shown for a moment, and would be taken for what is to be made.
+    while others := [
+        topic for topic in admin.list_topics(timeout=30).topics if topic not in kept and not topic.startswith("__")
+    ]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"topics of an earlier run could not be deleted: {', '.join(sorted(others))}")
+        _delete_topics(admin, others)
     _delete_groups(admin)
     await apply_topics(kafka)
+
+
+def _delete_topics(admin: AdminClient, topics: list[str]) -> None:
+    for deleted in admin.delete_topics(topics).values():
+        with contextlib.suppress(KafkaException):  # it is gone already, or is tried again
+            deleted.result(SECONDS)
+    time.sleep(0.2)
 
 
 def _delete_groups(admin: AdminClient) -> None:
