@@ -20,7 +20,7 @@ from kordon.progress import progress_on_stderr
 from transport.settings import KafkaSettings
 
 CACHE: Final = Path(__file__).with_name(".cache")
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raise it when prepared records would be other ones than before."""
 
 _READY: Final = "ready.json"

@@ -46,7 +46,9 @@ app = faust.App(
     web_enabled=False,
 )
 rows = app.Table(
-    "rows", key_type=bytes, key_serializer="raw", value_serializer="risk-row", partitions=PARTITIONS, default=None
+    "rows",
+    schema=faust.Schema(key_type=bytes, key_serializer="raw", value_serializer="risk-row"),
+    partitions=PARTITIONS,
 )
 
 
