@@ -131,6 +131,12 @@ def test_the_peers_rules_print_what_policy_fold_prints_of_a_simulated_fleet() ->
     assert folded_by_peer(lines, "--whole") == Expected.of(lines).whole()
 
 
+def edges(topic: str, values: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Fields beside those that every message of a topic needs."""
+    needed = {"lastShutdownClean": False} if topic == TELEMETRY else {}
+    return ((topic, needed | fields) for fields in values)
+
+
 EDGES: tuple[tuple[str, dict[str, Any]], ...] = (
     *(
         (NETWORK, {"ip": text})
@@ -149,18 +155,18 @@ EDGES: tuple[tuple[str, dict[str, Any]], ...] = (
             "0000-12-31T00:00:00Z", "1969-12-31T23:59:59.999Z", "2026-01-01T00:05:00.000Z", "2026-01-01T00:05:00.001Z",
         )
     ),
-    *(
-        (NETWORK, fields)
-        for fields in (
+    *edges(
+        NETWORK,
+        (
             {"asn": 0}, {"asn": 4_294_967_295}, {"asn": 4_294_967_296}, {"asn": 1.0}, {"asn": "1"}, {"asn": 10**30},
             {"asn": None}, {"asn": None, "region": "r" * 128}, {"region": "r" * 129}, {"region": "\U0001f600" * 128},
             {"region": "\U0001f600" * 129}, {"region": ""}, {"region": "\ud800"}, {"asn": 1, "unknown": [{"a": 1}]},
             {"asn": 1, "nodeId": "n 1"}, {"asn": 1, "nodeId": None}, {"asn": 1, "observer": ""},
         )
     ),
-    *(
-        (TELEMETRY, {"lastShutdownClean": False} | fields)
-        for fields in (
+    *edges(
+        TELEMETRY,
+        (
             {}, {"lastShutdownClean": "no"}, {"lastShutdownClean": None}, {"kind": "boot"}, {"kind": "reboot"},
             {"uptimeSeconds": 1}, {"uptimeSeconds": "1"}, {"metrics": {"a": 1, "b": 2.5}}, {"metrics": {"a": None}},
             {"metrics": []}, {"fingerprint": "AB" * 16}, {"fingerprint": "short"}, {"agentVersion": "4.2.0-rc.1+7"},
