@@ -1,4 +1,4 @@
-"""Writes the tables of the documents from the code: topics, access lists, settings.
+"""Writes from the code the tables of the documents (topics, access lists, settings) and whole files (the contracts).
 
     python scripts/documents.py            write them
     python scripts/documents.py --check    change nothing, exit 1 where a document is not what the code says
@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from issuer.settings import IssuerSettings
+from kordon.contracts.files import GENERATED, generated_files
 from kordon.settings import CommandSettings
 from schemas.topics import TOPICS, Cleanup, Party, TopicSpec
 from streams.settings import WorkerSettings
@@ -106,22 +107,30 @@ def rewritten(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write or check every document; returns the exit status."""
     check = arguments == ["--check"]
-    stale = False
-    for name in DOCUMENTS:
-        path = ROOT / name
-        before = path.read_text(encoding="utf-8")
-        after = rewritten(before)
-        if before == after:
-            continue
-        stale = True
+    wanted: dict[str, str | None] = {name: rewritten((ROOT / name).read_text(encoding="utf-8")) for name in DOCUMENTS}
+    wanted |= generated_files()
+    # A message that is gone leaves no schema behind.
+    left_over = {str(path.relative_to(ROOT)) for path in (ROOT / GENERATED).glob("*.json")} - wanted.keys()
+    wanted |= dict.fromkeys(left_over)
+    stale = [name for name, text in wanted.items() if _text_of(name) != text]
+    for name in stale:
+        before, after = _text_of(name) or "", wanted[name]
         if check:
             lines = difflib.unified_diff(
-                before.splitlines(), after.splitlines(), name, f"{name} by the code", "", "", 1
+                before.splitlines(), (after or "").splitlines(), name, f"{name} by the code", "", "", 1
             )
             sys.stderr.write("\n".join(lines) + "\nrun: make documents\n")
+        elif after is None:
+            (ROOT / name).unlink()
         else:
-            path.write_text(after, encoding="utf-8")
-    return int(check and stale)
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(after, encoding="utf-8")
+    return int(check and bool(stale))
+
+
+def _text_of(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def _settings_table(fields: Iterable[tuple[type[SectionSettings], FieldInfo, str]]) -> str:
