@@ -113,7 +113,11 @@ def _portable(schema: Any) -> Any:
 
 
 def _description(text: Any) -> Any:
-    return re.sub(r"(?::[a-z]+:)?`{1,2}([^`]+)`{1,2}", r"`\1`", cleandoc(text)) if isinstance(text, str) else _portable(text)
+    return (
+        re.sub(r"(?::[a-z]+:)?`{1,2}([^`]+)`{1,2}", r"`\1`", cleandoc(text))
+        if isinstance(text, str)
+        else _portable(text)
+    )
 
 
 def _pattern(text: Any) -> Any:

@@ -24,8 +24,7 @@ MOVED_TO: Final = Network("198.51.100.10", 64511, "us-east-1")
 """Where the node is by then."""
 
 SEALED_RUNTIME_KEY: Final = (
-    "13OKVY9svLx620zLbGFb6IsFs2MDE0_b3Qnnbu8ANhmSY9IydzZOB"
-    "_qN6tGfRK6YYYXO6oCGuJO_ndPW7LVcRKFjvaYSoDQ60Ls6urLwpoc"
+    "13OKVY9svLx620zLbGFb6IsFs2MDE0_b3Qnnbu8ANhmSY9IydzZOB_qN6tGfRK6YYYXO6oCGuJO_ndPW7LVcRKFjvaYSoDQ60Ls6urLwpoc"
 )
 """Sealed once: HPKE draws a fresh key each time, and an example must stay the same. A test opens it."""
 

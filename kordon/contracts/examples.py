@@ -14,6 +14,7 @@ import msgspec
 
 from kordon.contracts.example_answers import answers
 from kordon.contracts.example_keys import CLUSTER_PREFIX, NODE_CREDENTIAL, OPERATOR, OPERATOR_KID
+from policy.admission import Rejection
 from policy.fleet import Fleet
 from policy.policy_file import default_policy
 from policy.risk import Folded
@@ -41,6 +42,7 @@ from schemas.topics import (
     repartition_of,
 )
 from transport.dead_letters import dead_letter
+from transport.outgoing import OutgoingRecord
 from transport.partitioner import partition_of
 from transport.repartition import forwarded
 from transport.settings import KafkaSettings
@@ -55,11 +57,12 @@ Headers = tuple[tuple[str, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A record. ``topic`` is without prefix, ``timestamp`` in ms since 1970; ``title`` says what it is."""
+    """A record. ``topic`` is without prefix, ``key`` is ``None`` where records have none, ``timestamp`` in ms since
+    1970; ``title`` says what it is."""
 
     topic: str
     title: str
-    key: str
+    key: str | None
     value: bytes
     timestamp: int
     headers: Headers = ()
@@ -207,26 +210,33 @@ def _kept_by_services() -> tuple[Example, ...]:
     binding = Binding(NODE, FINGERPRINT, 0, at)
     return (
         _record(BINDINGS, "The fingerprint of the first granted capsule", binding, at),
-        replace(_record(STREAMS_PROGRESS, "The worker's checkpoint", streams, at), key=str(partition)),
-        replace(_record(ISSUER_PROGRESS, "The issuer's checkpoint", issuer, at), key=str(partition)),
+        replace(_record(STREAMS_PROGRESS, "The worker's checkpoint", streams, at), key=None),
+        replace(_record(ISSUER_PROGRESS, "The issuer's checkpoint", issuer, at), key=None),
     )
 
 
 def _set_aside() -> tuple[Example, ...]:
     """A record that cannot be accepted, and one that lay in the wrong partition, as Kordon writes them on."""
     settings, home = KafkaSettings(prefix=CLUSTER_PREFIX), partition_of(NODE.encode(), PARTITIONS)
-    at = _at("10:00:00")
-    early = Telemetry(NODE, Timestamp(at + 3_600_000), lastShutdownClean=True)
-    outcome = Fleet(default_policy()).fold(TELEMETRY, home, 42, at, NODE, encode(early))
-    assert not isinstance(outcome, Folded)
-    found = []
-    read = _Read(settings.topic(TELEMETRY), home, 42, at, NODE.encode(), encode(early), ())
-    letter = dead_letter(settings, read, outcome.rule.value, outcome.reason)  # type: ignore[union-attr]
-    found.append((dlq_of(TELEMETRY), "A producer's clock is an hour fast", letter))
-    placed = _Read(settings.topic(NETWORK), (home + 3) % PARTITIONS, 7, at, NODE.encode(), b"", ())
-    seen = encode(NetworkObservation(NODE, at, ip="198.51.100.10"))
-    found.append((repartition_of(NETWORK), "Placed by CRC32", forwarded(settings, placed._replace(value=seen), home)))
-    return tuple(
-        Example(topic, title, NODE, outgoing.value or b"", at, tuple((name, value or b"") for name, value in outgoing.headers))
-        for topic, title, outgoing in found
+    at = int(_at("10:00:00"))
+    early = encode(Telemetry(NODE, Timestamp(at + 3_600_000), lastShutdownClean=True))
+    outcome = Fleet(default_policy()).fold(TELEMETRY, home, 42, at, NODE, early)
+    assert isinstance(outcome, Rejection), outcome
+    read = _Read(settings.topic(TELEMETRY), home, 42, at, NODE.encode(), early, ())
+    letter = dead_letter(settings, read, outcome.rule.value, outcome.reason)
+    seen = encode(NetworkObservation(NODE, Timestamp(at), ip="198.51.100.10"))
+    placed = _Read(settings.topic(NETWORK), (home + 3) % PARTITIONS, 7, at, NODE.encode(), seen, ())
+    return (
+        _outgoing(dlq_of(TELEMETRY), "A producer's clock is an hour fast", letter, at),
+        _outgoing(
+            repartition_of(NETWORK),
+            "An observation that its producer placed by CRC32",
+            forwarded(settings, placed, home),
+            at,
+        ),
     )
+
+
+def _outgoing(topic: str, title: str, record: OutgoingRecord, at: int) -> Example:
+    assert record.value is not None
+    return Example(topic, title, NODE, record.value, at, tuple((name, value or b"") for name, value in record.headers))

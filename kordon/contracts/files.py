@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import schemas
+from kordon.contracts.asyncapi import asyncapi
 from kordon.contracts.messages import CONTRACTS
 from schemas.json_schema import as_text
 from schemas.trust import json_schema as trust_schema
 
 GENERATED: Final = "schemas/generated"
+ASYNCAPI: Final = "asyncapi.json"
 TRUST_SCHEMA: Final = "docs/trust.schema.json"
 
 
@@ -27,4 +29,5 @@ def file_of(message: str) -> str:
 def generated_files() -> dict[str, str]:
     """Return every generated file by its path from the repository's root."""
     files = {file_of(contract.name): as_text(contract.schema()) for contract in CONTRACTS.values()}
+    files[ASYNCAPI] = as_text(asyncapi())
     return {f"{GENERATED}/{name}": text for name, text in files.items()} | {TRUST_SCHEMA: as_text(trust_schema())}
