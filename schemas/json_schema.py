@@ -108,7 +108,7 @@ def _portable(schema: Any) -> Any:
     indentation, which the compiler takes away from Python 3.13 on, and the mark-up that is Sphinx's alone.
     """
     if isinstance(schema, dict):
-        return {name: _PORTABLE.get(name, lambda value: _portable(value))(value) for name, value in schema.items()}
+        return {name: _PORTABLE.get(name, _portable)(value) for name, value in schema.items()}
     return [_portable(each) for each in schema] if isinstance(schema, list) else schema
 
 

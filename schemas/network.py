@@ -9,7 +9,6 @@ from schemas.addresses import canonical_ip
 from schemas.identifiers import AutonomousSystem, Identifier, NodeId, Region
 from schemas.timestamp import Timestamp
 
-
 Address = Annotated[str, Meta(description="IPv4 or IPv6, without a zone; compared in canonical form (RFC 5952).")]
 
 

@@ -58,7 +58,8 @@ Headers = tuple[tuple[str, bytes], ...]
 @dataclass(frozen=True, slots=True)
 class Example:
     """A record. ``topic`` is without prefix, ``key`` is ``None`` where records have none, ``timestamp`` in ms since
-    1970; ``title`` says what it is."""
+    1970; ``title`` says what it is.
+    """
 
     topic: str
     title: str

@@ -21,7 +21,7 @@ from schemas.decisions import DenialReason
 from schemas.registry import RegistryRecord
 from schemas.risk import RiskRow
 from schemas.timestamp import Timestamp
-from schemas.topics import COMMANDS, NETWORK, QUARANTINE, REGISTRY, REPLIES, REQUESTS, RISK, TELEMETRY, TOPICS, dlq_of
+from schemas.topics import COMMANDS, QUARANTINE, REGISTRY, REPLIES, REQUESTS, RISK, TELEMETRY, TOPICS, dlq_of
 from transport.dead_letters import cause_of
 from transport.envelopes import Expected
 from transport.repartition import ORIGINAL_TOPIC
@@ -73,9 +73,7 @@ def test_the_transitions_shown_are_those_of_the_fold() -> None:
 
 
 @pytest.mark.parametrize(("topic", "message"), [(REGISTRY, RegistryRecord), (COMMANDS, Command)])
-def test_a_signed_example_is_signed_by_an_operator_who_may(
-    topic: str, message: type[RegistryRecord] | type[Command]
-) -> None:
+def test_a_signed_example_is_signed_by_an_operator_who_may(topic: str, message: type[RegistryRecord | Command]) -> None:
     (example,) = examples_of(topic)
     key = (example.key or "").encode()
     signer = verify(example.headers, topic=topic, key=key, value=example.value, trust=TRUST, at=example.timestamp)
