@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from issuer.settings import IssuerSettings
 from kordon.contracts.files import GENERATED, generated_files
+from kordon.contracts.pages import PAGES, markdown_table
 from kordon.settings import CommandSettings
 from schemas.topics import TOPICS, Cleanup, Party, TopicSpec
 from streams.settings import WorkerSettings
@@ -28,7 +29,7 @@ from transport.settings import KafkaSettings
 from transport.settings_file import SectionSettings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-DOCUMENTS: Final = ("README.md", "docs/settings.md", "docs/operations.md")
+DOCUMENTS: Final = ("README.md", "docs/settings.md", "docs/operations.md", "docs/producers.md")
 MARKED: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 SETTINGS: Final[dict[str, type[SectionSettings]]] = {
@@ -68,13 +69,13 @@ def topics() -> str:
         for spec in TOPICS.values()
         if not spec.name.endswith((".dlq", ".repartition"))
     ]
-    return _table(("topic", "kept", "value", "written by", "read by"), rows)
+    return markdown_table(("topic", "kept", "value", "written by", "read by"), rows)
 
 
 def access() -> str:
     """Every topic, the derived ones too, and which principals need which operation on it."""
     rows = [(f"`{spec.name}`", _parties(spec.writers), _parties(spec.readers)) for spec in TOPICS.values()]
-    return _table(("topic", "Write", "Read"), rows)
+    return markdown_table(("topic", "Write", "Read"), rows)
 
 
 def first_settings() -> str:
@@ -92,6 +93,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "access": access,
     "first-settings": first_settings,
     **{f"settings-{name}": settings_of(section) for name, section in SETTINGS.items()},
+    **PAGES,
 }
 
 
@@ -138,7 +140,7 @@ def _settings_table(fields: Iterable[tuple[type[SectionSettings], FieldInfo, str
         (f"`{section.variable(name)}`", _default(field), _allowed(field), (field.description or "").rstrip("."))
         for section, field, name in fields
     ]
-    return _table(("variable", "default", "allowed", "meaning"), rows)
+    return markdown_table(("variable", "default", "allowed", "meaning"), rows)
 
 
 def _default(field: FieldInfo) -> str:
@@ -166,11 +168,6 @@ def _cleanup(spec: TopicSpec) -> str:
 
 def _parties(parties: frozenset[Party]) -> str:
     return ", ".join(REPLACED.get(party, party.value) for party in Party if party in parties)
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [columns, tuple("---" for _ in columns), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
 if __name__ == "__main__":

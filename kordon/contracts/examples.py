@@ -57,8 +57,9 @@ Headers = tuple[tuple[str, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A record. ``topic`` is without prefix, ``key`` is ``None`` where records have none, ``timestamp`` in ms since
-    1970; ``title`` says what it is.
+    """A record; ``title`` says what it is.
+
+    ``topic`` is without prefix, ``key`` is ``None`` where records have none, ``timestamp`` in ms since 1970.
     """
 
     topic: str

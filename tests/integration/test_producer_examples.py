@@ -27,7 +27,7 @@ from transport.settings import KafkaSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "producers"
 PARTITIONS = 3
-NODES = 6
+NODES = 12
 PROGRAM_SECONDS = 300.0  # a first build in Go, on a busy machine
 
 pytestmark = pytest.mark.apache_kafka_only
