@@ -47,7 +47,13 @@ class Watched:
             "KORDON_KAFKA_PREFIX": self.kafka.prefix,
         }
         ended = subprocess.run(
-            command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=PROGRAM_SECONDS
+            command,
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROGRAM_SECONDS,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
