@@ -1,4 +1,4 @@
-"""The producers of docs/producers.md, as they stand there: each is run, and the worker has a row of each of its nodes."""
+"""The producers of docs/producers.md, as they stand there: each is run, and the worker has a row of each node."""
 
 from __future__ import annotations
 
