@@ -19,7 +19,7 @@ PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest $(ARGS)
-CODE := schemas policy transport streams issuer kordon tests scripts $(wildcard bench)
+CODE := schemas policy transport streams issuer kordon tests scripts examples $(wildcard bench)
 export PYTHON VENV
 
 help: ## Say what there is

@@ -19,7 +19,7 @@ from schemas.topics import TOPICS
 from tests.toolchains import required
 
 HERE = Path(__file__).parents[1] / "asyncapi"
-LOCK = HERE / "package-lock.json"
+LOCK = HERE / "npm-shrinkwrap.json"
 WARNING = 1
 INSTALL_SECONDS = 300.0
 PARSE_SECONDS = 120.0
@@ -40,7 +40,7 @@ def parser(request: pytest.FixtureRequest) -> Path:
         directory.parent.mkdir(parents=True, exist_ok=True)
         # Filled beside its final place, then renamed: an interrupted installation is never taken for a whole one.
         with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-            for name in ("package.json", "package-lock.json"):
+            for name in ("package.json", "npm-shrinkwrap.json"):
                 shutil.copy(HERE / name, scratch)
             subprocess.run(
                 ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
