@@ -14,7 +14,8 @@ import msgspec
 from bench import backlog, fleets, latency, peers_environment, policy_fold
 from bench.engines import ENGINES
 from bench.musts import judge, told
-from bench.results import RESULTS, Failure, Run, environment, grouped, print_results, summed_up
+from bench.report import DETAILS, LATEST
+from bench.results import Failure, Run, environment, grouped, print_results, summed_up
 from bench.workloads import BACKLOGS
 from kordon.output import print_json, remark
 
@@ -72,9 +73,9 @@ def main(
                 runs.append(outcome)
     verdicts = judge(runs, workloads, engine or (*ENGINES, "json.loads"))
     results = [summed_up(group) for group in grouped(runs)]
-    _write(RESULTS / "latest.json", results)
+    _write(LATEST, results)
     _write(
-        RESULTS / "latest-details.json",
+        DETAILS,
         {
             "environment": before,
             "loadAfter": environment()["load"],

@@ -8,14 +8,11 @@ import statistics
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import psutil
 
 from kordon.output import print_table
-
-RESULTS: Final = Path(__file__).with_name("results")
 
 
 class Latency(msgspec.Struct, frozen=True):
