@@ -50,8 +50,9 @@ def _conditions(details: dict[str, Any]) -> str:
     environment = details["environment"]
     return (
         f"On {environment['cores']} cores ({environment['processor']}) that broker, engine and load share, "
-        f"{environment['memoryBytes'] / 2**30:.0f} GB, {environment['system']}, Python {environment['python']}, commit "
-        f"{environment['commit']}; load average {environment['load'][0]:.1f} before, {details['loadAfter'][0]:.1f} after."
+        f"{environment['memoryBytes'] / 2**30:.0f} GB, {environment['system']}, Python {environment['python']}, "
+        f"commit {environment['commit']}; "
+        f"load average {environment['load'][0]:.1f} before, {details['loadAfter'][0]:.1f} after."
     )
 
 

@@ -48,11 +48,11 @@ def test_one_percent_of_the_observations_change_something() -> None:
 def test_every_heartbeat_changes_its_row() -> None:
     fleet = Fleet(default_policy())
     for record in heartbeats(3_000, PARTITIONS, nodes=1_000):
-        before = fleet.rows.get(record.key.decode())
+        before = fleet.row(record.key.decode())
         assert not isinstance(
             fleet.fold(record.topic, record.partition, 0, record.timestamp, record.key, record.value), Rejection
         )
-        assert fleet.rows[record.key.decode()] != before
+        assert fleet.row(record.key.decode()) != before
 
 
 def test_a_mixture_has_the_shares_it_promises(mixture: list[BenchRecord]) -> None:
