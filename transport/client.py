@@ -20,6 +20,15 @@ MAX_PARTITION_FETCH_BYTES = 4_194_304
 MiB."""
 
 
+FETCH_MAX_WAIT_MS = 20
+"""Milliseconds that a broker holds back a fetch response when there is nothing to send.
+
+aiokafka has one fetch under way to a broker, for those partitions of which it holds no records at that moment. If these
+are empty, all others wait for it: with Kafka's default of 500 ms a worker behind a backlog stood still more than half
+of the time (docs/performance.md). An idle consumer asks 50 times a second instead of twice.
+"""
+
+
 def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
     """The TLS context, None if the security protocol does not encrypt.
 
@@ -78,6 +87,7 @@ def consumer_arguments(settings: KafkaSettings, *, group_id: str | None = None) 
         "auto_offset_reset": "none",
         "enable_auto_commit": False,
         "fetch_max_bytes": FETCH_MAX_BYTES,
+        "fetch_max_wait_ms": FETCH_MAX_WAIT_MS,
         "max_partition_fetch_bytes": MAX_PARTITION_FETCH_BYTES,
     }
 
