@@ -130,6 +130,7 @@ def _settings(broker: int, controller: int, data: Path) -> str:
         "group.min.session.timeout.ms": 1_000,
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
         "log.initial.task.delay.ms": 1_000,
+        "log.cleaner.backoff.ms": 500,
         "controlled.shutdown.enable": "false",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())

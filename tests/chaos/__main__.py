@@ -15,23 +15,44 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.brokers.apache_kafka import ApacheKafka
-from tests.chaos.controls import CONTROLS, FOUND_BY
-from tests.chaos.fault import Fault, chosen
+from tests.chaos.controls import CONTROLS
+from tests.chaos.fault import ENDED_BY_FENCE, STREAMS, Fault, chosen
+from tests.chaos.faults_of_inputs import faults as faults_of_inputs
+from tests.chaos.faults_of_logs import faults as faults_of_logs
+from tests.chaos.faults_of_services import ExitAtStep, Kill
 from tests.chaos.faults_of_services import faults as faults_of_services
 from tests.chaos.report import Setting, json_of, markdown_of, text_of
 from tests.chaos.run import Outcome, Run, Strike
 from tests.chaos.world import Layout, World
+from tests.chaos.zombies import ZombieAtStep
+from tests.chaos.zombies import faults as zombies
+from transport.writer import Step
 
 
 def all_faults() -> list[Fault]:
     """Return new objects of every fault of a world with one broker."""
-    return [*faults_of_services()]
+    return [*faults_of_services(), *zombies(), *faults_of_inputs(), *faults_of_logs()]
+
+
+def found_by(control: str) -> list[Fault]:
+    """Return the faults that bring a negative control's mistake to light."""
+    streams = frozenset({STREAMS})
+    at_commit = ExitAtStep("exit-worker-at-commit", 1, streams, steps=[Step.COMMITTED])
+    asleep = ZombieAtStep("zombie-worker-at-commit", 3, streams, statuses=ENDED_BY_FENCE, steps=[Step.BEGUN])
+    kill = Kill("kill-worker", 1, streams)
+    faults: dict[str, list[Fault]] = {
+        "offsets-first": [kill],
+        "rows-serialised-late": [at_commit, kill],
+        "no-fencing": [asleep],
+    }
+    return faults[control]
 
 
 async def run(setting: Setting, folder: Path, layout: Layout, *, strikes: int | None = None) -> Outcome:
     """Start brokers and services in ``folder``, let the faults strike, and judge. Everything is ended at the end."""
-    kinds = setting.faults or FOUND_BY.get(setting.control or "", ())
-    faults = chosen(all_faults(), kinds)
+    faults = chosen(all_faults(), setting.faults)
+    if setting.control and not setting.faults:
+        faults = found_by(setting.control)
     broker = ApacheKafka(folder / "kafka")
     broker.start()
     try:

@@ -67,6 +67,17 @@ class Verdict:
     def __str__(self) -> str:
         return f"lost {self.lost}, doubled {self.doubled}, rows differing {self.rows_differing}"
 
+    def add(self, other: Verdict) -> None:
+        """Add what another verdict counted."""
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.rows_differing += other.rows_differing
+        self.folded += other.folded
+        self.transitions += other.transitions
+        self.decided += other.decided
+        self.dead_letters += other.dead_letters
+        self.details += other.details
+
     def compare(self, what: str, expected: Counter[object], found: Counter[object]) -> None:
         """Count what of ``expected`` was not found as lost, and what was found beyond it as doubled."""
         for number, sort in (((expected - found), "lost"), ((found - expected), "doubled")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from policy.policy_file import Policy
 from schemas.capsules import CAPSULE_TYP, DENIAL_TYP, CapsuleClaims, CapsuleReply, DenialClaims
 from schemas.codec import decode
 from schemas.decisions import CapsuleDecision
@@ -18,11 +19,19 @@ from transport.settings import KafkaSettings
 ANSWERS = (REQUESTS, repartition_of(REQUESTS), REPLIES, dlq_of(REQUESTS))
 
 
-async def judge(kafka: KafkaSettings, load: Load) -> Verdict:
-    """Read everything at read_committed and return the verdict."""
-    log = await read_log(kafka, (*SOURCES, *WRITTEN, *ANSWERS))
+JUDGED = tuple(dict.fromkeys((*SOURCES, *WRITTEN, *ANSWERS)))
+"""The topics that the verdict rests on, without prefix."""
+
+
+async def judge(
+    kafka: KafkaSettings, load: Load, *, earlier: Log | None = None, policy: Policy | None = None
+) -> Verdict:
+    """Read everything at read_committed and return the verdict; ``earlier`` holds what retention has deleted since."""
+    log = await read_log(kafka, JUDGED)
+    if earlier is not None:
+        log = earlier.extended(log)
     verdict = Verdict()
-    rejected = Oracle(kafka.prefix, log, load.unsigned).judge(verdict)
+    rejected = Oracle(kafka.prefix, log, load.unsigned, policy).judge(verdict)
     judge_accepted(log, load, verdict)
     judge_bad(load, rejected, verdict)
     judge_answers(kafka, log, load, verdict)

@@ -13,6 +13,7 @@ from typing import Self
 from schemas.trust import KeyState, Role, TrustedKey
 from tests.brokers.broker import Broker
 from tests.chaos.load import Load
+from tests.chaos.oracle import Verdict
 from tests.chaos.progress import ProgressFollower
 from tests.chaos.service import Service, python
 from tests.issuers.cluster import CLUSTER_ID, Cluster
@@ -64,7 +65,8 @@ class World:
 
     ``kafka`` is the harness's own way to the brokers (load, follower, verdict), ``service_bootstrap`` the services', if
     it goes through something that faults disturb. ``brokers`` were started by the caller, who stops them.
-    ``workers`` and ``issuers`` are all there are, running or not.
+    ``workers`` and ``issuers`` are all there are, running or not. ``verdicts`` are those on other worlds that a fault
+    made beside this one; they count with this one's.
     """
 
     def __init__(
@@ -101,8 +103,18 @@ class World:
         self.issuers = [self._issuer(number, static) for number, static in enumerate(layout.issuers, 1)]
         self.notes: list[str] = []
         self.counts: dict[str, int] = {}
+        self.verdicts: list[Verdict] = []
         self._struck_at = 0
         self._stack = AsyncExitStack()
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """The settings of a client that is no service."""
+        return {
+            "KORDON_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "KORDON_KAFKA_PREFIX": self.kafka.prefix,
+            "KORDON_KAFKA_PARTITIONS": str(self.kafka.partitions),
+        }
 
     @property
     def services(self) -> list[Service]:
