@@ -149,20 +149,22 @@ class Older(LogFault):
 
     async def happen(self, side: World, world: World) -> None:
         policy = load_policy(Path(side.layout.settings["KORDON_WORKER_POLICY_FILE"]))
-        (worker,) = side.workers
+        (worker,), (issuer,) = side.workers, side.issuers
         await worker.stop()
         world.struck()
         older = {"KORDON_WORKER_POLICY_FILE": str(versioned_policy(side.folder, 1))}
         await refuses(worker, "under policy version 2", once=older)
+        ended = len(issuer.exits)
         await worker.start(command=NEWER_WORKER)
+        await ends_refusing(issuer, "this issuer cannot judge by it", ended)
         await side.progress.news_from([p for p in side.progress.places if p[0] == STREAMS], now(), REFUSAL_SECONDS)
         await worker.stop()
         await refuses(worker, "written by a newer Kordon")
-        world.count("services that refused", 2)
+        world.count("services that refused", 3)
         await worker.start(command=NEWER_WORKER)
         await side.stop_load()
-        await quiet(side)
-        world.verdicts.append(await judge(side.kafka, side.load, policy=policy))
+        await quiet(side, STREAMS)
+        world.verdicts.append(await judge(side.kafka, side.load, policy=policy, answers=False))
 
 
 async def at_rest(side: World) -> None:

@@ -8,7 +8,7 @@ from policy.policy_file import Policy
 from schemas.capsules import CAPSULE_TYP, DENIAL_TYP, CapsuleClaims, CapsuleReply, DenialClaims
 from schemas.codec import decode
 from schemas.decisions import CapsuleDecision
-from schemas.topics import COMMANDS, DECISIONS, NETWORK, REPLIES, REQUESTS, TELEMETRY, dlq_of, repartition_of
+from schemas.topics import COMMANDS, DECISIONS, NETWORK, REGISTRY, REPLIES, REQUESTS, TELEMETRY, dlq_of, repartition_of
 from tests.chaos.load import Load
 from tests.chaos.log import Log, read_log
 from tests.chaos.oracle import SOURCES, WRITTEN, Oracle, Verdict, origins
@@ -16,7 +16,7 @@ from tests.chaos.position import digest_of
 from transport.compact_jws import ED25519_ALGORITHMS, parse
 from transport.settings import KafkaSettings
 
-ANSWERS = (REQUESTS, repartition_of(REQUESTS), REPLIES, dlq_of(REQUESTS))
+ANSWERS = (REGISTRY, REQUESTS, repartition_of(REQUESTS), REPLIES, dlq_of(REQUESTS))
 
 
 JUDGED = tuple(dict.fromkeys((*SOURCES, *WRITTEN, *ANSWERS)))
@@ -24,9 +24,17 @@ JUDGED = tuple(dict.fromkeys((*SOURCES, *WRITTEN, *ANSWERS)))
 
 
 async def judge(
-    kafka: KafkaSettings, load: Load, *, earlier: Log | None = None, policy: Policy | None = None
+    kafka: KafkaSettings,
+    load: Load,
+    *,
+    earlier: Log | None = None,
+    policy: Policy | None = None,
+    answers: bool = True,
 ) -> Verdict:
-    """Read everything at read_committed and return the verdict; ``earlier`` holds what retention has deleted since."""
+    """Read everything at read_committed and return the verdict.
+
+    ``earlier`` holds what retention has deleted since. Without ``answers`` what the issuer had to do is left out.
+    """
     log = await read_log(kafka, JUDGED)
     if earlier is not None:
         log = earlier.extended(log)
@@ -34,7 +42,8 @@ async def judge(
     rejected = Oracle(kafka.prefix, log, load.unsigned, policy).judge(verdict)
     judge_accepted(log, load, verdict)
     judge_bad(load, rejected, verdict)
-    judge_answers(kafka, log, load, verdict)
+    if answers:
+        judge_answers(kafka, log, load, verdict)
     return verdict
 
 
@@ -42,7 +51,7 @@ def judge_accepted(log: Log, load: Load, verdict: Verdict) -> None:
     """What Kafka acknowledged must be in the log, where it said, byte for byte."""
     held = {
         (topic, partition, record.offset): digest_of(record.value or b"")
-        for topic in (TELEMETRY, NETWORK, COMMANDS, REQUESTS)
+        for topic in (TELEMETRY, NETWORK, COMMANDS, REGISTRY, REQUESTS)
         for partition in range(log.partitions)
         for record in log.of(topic, partition)
     }
