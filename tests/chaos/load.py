@@ -18,9 +18,9 @@ from kordon.client.capsules import CapsuleClient
 from kordon.simulator import Behaviour, simulate
 from schemas.timestamp import Timestamp
 from schemas.topics import COMMANDS, REQUESTS
+from tests.chaos.position import Position, digest_of
 from tests.issuers.cluster import FINGERPRINT, Cluster
 from transport.client import producer_arguments
-from transport.compact_jws import digest_of
 from transport.partitioner import partition_of
 from transport.signed_records import sign
 
@@ -30,14 +30,6 @@ FORGED_SHARE = 0.05
 REPEATED_SHARE = 0.1
 MISPLACED_SHARE = 0.1
 UNSIGNED_SHARE = 0.1
-
-
-class Position(NamedTuple):
-    """Where a record is; ``topic`` without prefix."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 class Draft(NamedTuple):

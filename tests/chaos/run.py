@@ -33,8 +33,9 @@ _RESTORED = re.compile(r"milliseconds=(\d+)")
 class Strike:
     """One strike and what came of it. Times in s; ``recovery`` is ``None`` if it did not within the fault's bound.
 
-    ``restore`` is the longest take-over since (fencing, rows and checkpoint), ``stall`` the longest time without a
-    commit with news of an affected co-partition.
+    ``recovery`` is the longest time, from ``struck`` on, that an affected co-partition committed no news, ``stall`` the
+    same from the strike's beginning and with what passed since the commit before it. ``restore`` is the longest
+    take-over meanwhile (fencing, rows and checkpoint).
     """
 
     fault: str
@@ -102,15 +103,17 @@ class Run:
         after = time.monotonic() - began
         places = [place for place in world.progress.places if place[0] in fault.affects]
         world.struck()
-        recovery = None
+        began_at, recovery = world.struck_at, None
         try:
             await fault.strike(world, self._chance)
-            until = await world.progress.news_from(places, world.struck_at, fault.recovers_within)
-            recovery = (until - world.struck_at) / 1000
+            until = await world.progress.news_from(places, _now(), fault.recovers_within)
+            # Without places nothing was to stop, and the strike itself tells how long what it did took.
+            recovery = world.progress.longest_stall(places, world.struck_at, until, from_since=True)
+            recovery = recovery if places else (_now() - world.struck_at) / 1000
         except (TimeoutError, RuntimeError) as error:
             self._problems.append(f"{fault.name} after {after:.0f} s: {type(error).__name__}: {error}")
-            until = time.time_ns() // 1_000_000
-        stall = world.progress.longest_stall(places, world.struck_at, until)
+            until = _now()
+        stall = world.progress.longest_stall(places, began_at, until)
         restore = max(_restored(service.output()[length:]) for service, length in logs.items())
         self._strikes.append(Strike(fault.name, fault.number, after, recovery, stall, restore))
         for service in world.services:
@@ -174,6 +177,10 @@ class Run:
             for topic in READ[kind]
             if progress.offsets[kind, p].get(topic, 0) < ends[TopicPartition(kafka.topic(topic), p)]
         ]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _restored(output: str) -> float:

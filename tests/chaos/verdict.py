@@ -9,9 +9,10 @@ from schemas.codec import decode
 from schemas.decisions import CapsuleDecision
 from schemas.topics import COMMANDS, DECISIONS, NETWORK, REPLIES, REQUESTS, TELEMETRY, dlq_of, repartition_of
 from tests.chaos.load import Load
+from tests.chaos.log import Log, read_log
 from tests.chaos.oracle import SOURCES, WRITTEN, Oracle, Verdict, origins
-from tests.workers.refold import Log, read_log
-from transport.compact_jws import ED25519_ALGORITHMS, digest_of, parse
+from tests.chaos.position import digest_of
+from transport.compact_jws import ED25519_ALGORITHMS, parse
 from transport.settings import KafkaSettings
 
 ANSWERS = (REQUESTS, repartition_of(REQUESTS), REPLIES, dlq_of(REQUESTS))
@@ -19,9 +20,9 @@ ANSWERS = (REQUESTS, repartition_of(REQUESTS), REPLIES, dlq_of(REQUESTS))
 
 async def judge(kafka: KafkaSettings, load: Load) -> Verdict:
     """Read everything at read_committed and return the verdict."""
-    log = await read_log(kafka, kafka.partitions, (*SOURCES, *WRITTEN, *ANSWERS))
+    log = await read_log(kafka, (*SOURCES, *WRITTEN, *ANSWERS))
     verdict = Verdict()
-    rejected = Oracle(kafka, log, load.unsigned).judge(verdict)
+    rejected = Oracle(kafka.prefix, log, load.unsigned).judge(verdict)
     judge_accepted(log, load, verdict)
     judge_bad(load, rejected, verdict)
     judge_answers(kafka, log, load, verdict)
@@ -52,16 +53,18 @@ def judge_bad(load: Load, rejected: Counter[object], verdict: Verdict) -> None:
 
 def judge_answers(kafka: KafkaSettings, log: Log, load: Load, verdict: Verdict) -> None:
     """Each authenticated request record has one decision and one reply; each other one has a dead letter."""
-    requests = {(record.partition, record.offset): digest_of(record.value) for record in log.all(REQUESTS)}
+    requests = {(record.partition, record.offset): digest_of(record.value or b"") for record in log.all(REQUESTS)}
     asked: Counter[object] = Counter(digest for digest in requests.values() if digest in load.authentic)
-    decisions = [decode(CapsuleDecision, record.value, DECISIONS) for record in log.all(DECISIONS)]
+    decisions = [decode(CapsuleDecision, record.value or b"", DECISIONS) for record in log.all(DECISIONS)]
     verdict.decided = len(decisions)
     verdict.compare("decisions", asked, Counter(decision.requestDigest for decision in decisions))
-    replied: Counter[object] = Counter()
-    for record in log.all(REPLIES):
-        replied[digest_answered(decode(CapsuleReply, record.value, REPLIES))] += 1
-    verdict.compare("replies", asked, Counter({one: n for one, n in replied.items() if one not in load.forged}))
-    letters = origins(kafka, log.all(dlq_of(REQUESTS)))
+    told = [answer_of(decode(CapsuleReply, record.value or b"", REPLIES)) for record in log.all(REPLIES)]
+    verdict.compare(
+        "replies",
+        Counter((one.requestDigest, one.denied, one.capsuleId) for one in decisions),
+        Counter(answer for answer in told if answer[0] in load.authentic),
+    )
+    letters = origins(kafka.prefix, log.all(dlq_of(REQUESTS)))
     forged: Counter[object] = Counter(
         (REQUESTS, partition, offset) for (partition, offset), digest in requests.items() if digest in load.forged
     )
@@ -69,10 +72,10 @@ def judge_answers(kafka: KafkaSettings, log: Log, load: Load, verdict: Verdict) 
     verdict.dead_letters += letters.total()
 
 
-def digest_answered(reply: CapsuleReply) -> str:
-    """Return the digest of the request that a reply answers."""
+def answer_of(reply: CapsuleReply) -> tuple[str, bool, str | None]:
+    """Return the digest of the request that a reply answers, whether it was denied, and the capsule's id."""
     typ, claims_type = (DENIAL_TYP, DenialClaims) if reply.denied else (CAPSULE_TYP, CapsuleClaims)
     payload = parse(reply.envelope.encode(), typ=typ, algorithms=ED25519_ALGORITHMS).payload
     claims = decode(claims_type, payload, REPLIES)
     assert isinstance(claims, CapsuleClaims | DenialClaims)
-    return claims.requestDigest
+    return claims.requestDigest, reply.denied, reply.capsuleId

@@ -38,7 +38,7 @@ class Layout:
     issuers: tuple[bool, ...] = (True, False)
     nodes: int = 300
     rate: int = 400
-    requests: int = 25
+    requests: int = 50
     commands: int = 4
     session_timeout_ms: int = 10_000
     control: str | None = None
