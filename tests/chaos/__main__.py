@@ -33,10 +33,15 @@ def all_faults(brokers: int = SAFE_NODES) -> list[Fault]:
     return [*faults_of_services(), *several, *faults_of_network()]
 
 
-async def run(setting: Setting, folder: Path, layout: Layout, *, strikes: int | None = None) -> Outcome:
-    """Start brokers and services in ``folder``, let the faults strike, and judge. Everything is ended at the end."""
+async def run(
+    setting: Setting, folder: Path, layout: Layout, *, faults: Sequence[Fault] = (), strikes: int | None = None
+) -> Outcome:
+    """Start brokers and services in ``folder``, let the faults strike, and judge. Everything is ended at the end.
+
+    ``faults`` are those that the setting names, unless given.
+    """
     kinds = setting.faults or FOUND_BY.get(setting.control or "", ())
-    faults = chosen(all_faults(setting.brokers), kinds)
+    faults = faults or chosen(all_faults(setting.brokers), kinds)
     brokers = KafkaCluster(folder, setting.brokers)
     try:
         async with Network(brokers.through) as network:
