@@ -5,9 +5,11 @@
 #   KEEP=1              make demo: leave everything running at the end
 #   ARGS='-k fencing'   make test: further arguments for pytest
 #   PROCESSES=1         make test: integration tests one after another
+#   SEED=1 MINUTES=10   make chaos: which schedule of faults, and how long they strike
+#   FAULTS=kill-leader,5  make chaos: only these, by name or by number; FAULTS=list names them
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration check format documents lock clean
+.PHONY: help demo test test-unit test-integration chaos check format documents lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -41,6 +43,13 @@ test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn 
 	@echo "== integration tests"
 	@$(BIN)/python -m tests.brokers.kafka_jars
 	@$(PYTEST) tests/integration -n $(PROCESSES) --dist worksteal
+
+SEED ?= 1
+MINUTES ?= 10
+chaos: ## Faults by a seeded schedule on three brokers; then what was lost, doubled or different
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.brokers.kafka_jars
+	@$(BIN)/python -m tests.chaos $(if $(filter list,$(FAULTS)),--list,--seed $(SEED) --minutes $(MINUTES) $(if $(FAULTS),--faults $(FAULTS)))
 
 check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt

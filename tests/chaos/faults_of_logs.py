@@ -59,7 +59,7 @@ class LogFault(ServiceFault):
             world.brokers,
             folder,
             layout,
-            service_bootstrap=world.service_bootstrap,
+            network=world.network,
             replication_factor=world.kafka.replication_factor or 1,
             prefix=f"{folder.name}.",
         )

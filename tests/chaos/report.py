@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from tests.brokers.kafka_cluster import SAFE_NODES
 from tests.chaos.run import Outcome, Strike
 
 PLANNED_SECONDS = 2.0
@@ -39,7 +40,7 @@ class Setting:
     def command(self) -> str:
         """The command line of this run."""
         kinds = f" --faults {','.join(self.faults)}" if self.faults else ""
-        brokers = f" --brokers {self.brokers}" if self.brokers != 1 else ""
+        brokers = f" --brokers {self.brokers}" if self.brokers != SAFE_NODES else ""
         control = f" --negative-control {self.control}" if self.control else ""
         return f"python -m tests.chaos --seed {self.seed} --minutes {self.minutes:g}{kinds}{brokers}{control}"
 
