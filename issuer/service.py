@@ -8,12 +8,13 @@ and a new one begins; any fault in it ends the process, which a supervisor start
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from issuer.copartition import SERVICE, Copartition
 from issuer.counts import Counts
@@ -26,7 +27,7 @@ from issuer.key_ring import KeyRing
 from issuer.refusal_rate import RefusalRate
 from issuer.settings import IssuerSettings
 from issuer.state import CopartitionState
-from issuer.takeover import checkpoint_offsets, restore_memory, topic_ids
+from issuer.takeover import checkpoint_offsets, require_unchanged_topics, restore_memory, topic_ids
 from issuer.topics import partition_counts, reply_topics, shared_count
 from policy.policy_file import load_policy
 from schemas.timestamp import Timestamp
@@ -39,6 +40,7 @@ from transport.watermarks import Watermarks
 from transport.writer import Step, TransactionalWriter
 
 _LAST_RECORD_SECONDS: Final = 60.0
+_TOPIC_CHECK_SECONDS: Final = 5.0
 _MILLIS: Final = 1000
 
 _log: Final = structlog.get_logger("kordon.issuer")
@@ -168,6 +170,7 @@ class Issuer:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(view.failed())
+            tasks.create_task(self._watch_topics(watermarks, ids, partition_count))
             for copartition in copartitions:
                 tasks.create_task(
                     copartition.run(
@@ -177,6 +180,13 @@ class Issuer:
                         progress_interval_seconds=self._settings.progress_interval_ms / _MILLIS,
                     )
                 )
+
+    async def _watch_topics(self, watermarks: Watermarks, ids: Mapping[str, str], partition_count: int) -> None:
+        """Ask now and then whether the topics are still those that were taken over."""
+        while True:
+            await asyncio.sleep(_TOPIC_CHECK_SECONDS)
+            with contextlib.suppress(KafkaError):  # the next time will do
+                await require_unchanged_topics(self._kafka, watermarks, ids, partition_count)
 
     async def _fence(self, stack: AsyncExitStack, partitions: Sequence[int]) -> dict[int, TransactionalWriter]:
         writers: dict[int, TransactionalWriter] = {}

@@ -57,6 +57,8 @@ class Runtime:
         self.topics = frozenset(
             {*self.source_names, self.changelog, self.progress_topic, *self.outputs, *map(kafka.topic, others)}
         )
+        self.watched = (*self.source_names, self.changelog)
+        """Topics that must stay what they were at the take-over: not created anew, not given more partitions."""
         self.policy_version = policy_version
         self.new_table = new_table
         self.crashed = False
