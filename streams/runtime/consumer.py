@@ -225,7 +225,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
 
     @Service.task
     async def _watch(self) -> None:
-        """Look for failures that no poll meets: a group that refuses this member, a poll that never comes, other topics."""
+        """Look for failures that no poll meets: a group that refuses this member, no poll, other topics."""
         well_at = time.monotonic()
         topics = TopicWatch(self.app.runtime)
         # A poll waits while the buffers are full, at most until a commit has succeeded or failed.
