@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from issuer.copartition import SERVICE, Copartition
 from issuer.counts import Counts
 from issuer.envelopes import EnvelopeBuilder
-from issuer.errors import OwnershipLostError
+from issuer.errors import OwnershipLostError, RefusedError
 from issuer.freshness import Freshness
 from issuer.group import Group
 from issuer.judgement import Judge, Rules
@@ -35,7 +35,7 @@ from schemas.topics import REGISTRY, RISK, STREAMS_PROGRESS
 from transport.client import consumer_arguments
 from transport.settings import KafkaSettings
 from transport.trust import Trust
-from transport.views import NotCaughtUpError, View, last_records
+from transport.views import NotCaughtUpError, View, ViewFailedError, last_records
 from transport.watermarks import Watermarks
 from transport.writer import Step, TransactionalWriter
 
@@ -124,7 +124,9 @@ class Issuer:
             async with AsyncExitStack() as stack:
                 await self._own_within(stack, partitions, partition_count, rules)
         except ExceptionGroup as group:
-            raise _first(group) from group
+            raise _reason_of(_first(group)) from group
+        except ViewFailedError as error:
+            raise _reason_of(error) from error
 
     async def _own_within(
         self, stack: AsyncExitStack, partitions: Sequence[int], partition_count: int, rules: Rules
@@ -228,6 +230,12 @@ class Issuer:
 
     def _rate(self) -> RefusalRate:
         return RefusalRate(self._settings.refusals_per_second, time.monotonic)
+
+
+def _reason_of(fault: Exception) -> Exception:
+    """Return what made a view fail if a person has to decide about it: a restart would meet it again."""
+    cause = fault.__cause__ if isinstance(fault, ViewFailedError) else None
+    return cause if isinstance(cause, RefusedError) else fault
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
