@@ -25,7 +25,7 @@ from streams.runtime.batches import Batch, Record, TopicRange
 from streams.runtime.errors import ConsumerFailedError
 from streams.runtime.topic_watch import TopicWatch
 from streams.runtime.topics import require_topics
-from transport.client import consumer_arguments
+from transport.client import consumer_arguments, leave_group_when_stopped
 from transport.illegible_headers import fetch_leniently
 
 if TYPE_CHECKING:
@@ -269,6 +269,10 @@ class CopartitionConsumer(driver.Consumer):
             # Faust drops what lies below its own read offset.
             self._read_offset.update(positions)
             copartitions.begin_epoch(epoch)
+
+    def leave_group(self) -> None:
+        """Give this member's place in the group up once it stops, static or not."""
+        leave_group_when_stopped(self._thread._ensure_consumer())
 
     def read_mark(self, tp: TP) -> tuple[int, int] | None:
         """Return (wall clock in ms, high watermark) of the last fetch response for an assigned partition."""
