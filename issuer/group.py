@@ -17,6 +17,7 @@ from issuer.copartition import SERVICE, SOURCES
 from issuer.errors import SplitCopartitionError
 from issuer.settings import IssuerSettings
 from transport.client import consumer_arguments, leave_group_when_stopped
+from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
 
 _POLL_MS: Final = 100
@@ -54,7 +55,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def leave(self) -> None:
         """Release what is owned and disconnect. A static member keeps its co-partitions until its session ends."""
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def poll(self) -> frozenset[int] | None:
         """Wait shortly; return the co-partitions of an assignment that has come since, ``None`` without one.

@@ -33,6 +33,7 @@ from policy.policy_file import load_policy
 from schemas.timestamp import Timestamp
 from schemas.topics import REGISTRY, RISK, STREAMS_PROGRESS
 from transport.client import consumer_arguments
+from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
 from transport.trust import Trust
 from transport.views import NotCaughtUpError, View, ViewFailedError, last_records
@@ -220,7 +221,7 @@ class Issuer:
 
     async def _reader(self, stack: AsyncExitStack, copartitions: Sequence[Copartition]) -> AIOKafkaConsumer:
         reader: AIOKafkaConsumer = AIOKafkaConsumer(**consumer_arguments(self._kafka))
-        stack.push_async_callback(reader.stop)
+        stack.push_async_callback(stop_consumer, reader)
         await reader.start()
         positions = {place: at for copartition in copartitions for place, at in copartition.positions.items()}
         reader.assign(list(positions))

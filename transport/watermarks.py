@@ -8,7 +8,6 @@ read_uncommitted client.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
@@ -16,6 +15,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from transport.client import consumer_arguments
+from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
 from transport.topic_ids import TopicState, topic_ids, topic_states
 
@@ -35,17 +35,15 @@ class Watermarks:
         consumer = AIOKafkaConsumer(**consumer_arguments(self._settings) | {"isolation_level": "read_uncommitted"})
         try:
             await consumer.start()
-            # aiokafka's `stop` raises CancelledError while a task that `start` made has not run yet.
-            await asyncio.sleep(0)
         except BaseException:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise
         self._consumer = consumer
 
     async def close(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             self._consumer = None
 
     async def high(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:

@@ -1,8 +1,10 @@
 """A broker's disk that can be full: a small file system of its own where one may be mounted, else a limit on files.
 
 Mounting needs root. There the disk is a tmpfs that a filler file fills, and the broker meets ENOSPC in the midst of a
-segment and of its memory-mapped indexes. Elsewhere ``RLIMIT_FSIZE`` of the running broker is set to 0: each write meets
-EFBIG, which Kafka takes as it takes ENOSPC (the JVM ignores SIGXFSZ). The limit ends with the process.
+segment and of its memory-mapped indexes. It is mounted in a namespace that a process holds, in which the broker runs: a
+test run that is killed takes both along and leaves no mount behind. Elsewhere ``RLIMIT_FSIZE`` of the running broker is
+set to 0: each write meets EFBIG, which Kafka takes as it takes ENOSPC (the JVM ignores SIGXFSZ). The limit ends with
+the process.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+
+from kordon.supervisor import tethered
 
 DISK_MEGABYTES = 1_024
 FILLER = "filler"
@@ -27,8 +32,12 @@ class Disk(Protocol):
     def name(self) -> str:
         """How it becomes full, for a report."""
 
+    @property
+    def within(self) -> Sequence[str]:
+        """What stands before a command that is to see it."""
+
     def open(self) -> None:
-        """Make it, before the broker is formatted."""
+        """Make it, before the broker is formatted. It ends with the thread that calls this."""
 
     def fill(self, pid: int) -> None:
         """Let it be full for the broker that runs as ``pid``."""
@@ -46,32 +55,50 @@ class Tmpfs:
     name = "ENOSPC"
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._directory = directory.absolute()
+        self._holder: subprocess.Popen[bytes] | None = None
+
+    @property
+    def within(self) -> Sequence[str]:
+        return ("nsenter", f"--mount=/proc/{self._held()}/ns/mnt", "--")
 
     def open(self) -> None:
         self._directory.mkdir(parents=True)
-        options = f"size={DISK_MEGABYTES}m"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "kordon-chaos", str(self._directory)], check=True)
+        mount = f'mount -t tmpfs -o size={DISK_MEGABYTES}m kordon-chaos "$0" && echo mounted && exec sleep infinity'
+        command = ["unshare", "--mount", "sh", "-c", mount, str(self._directory)]
+        self._holder = subprocess.Popen(tethered(command), stdout=subprocess.PIPE)
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline(), f"no tmpfs could be mounted at {self._directory}"
 
     def fill(self, pid: int) -> None:
         del pid
         # Kafka takes every folder here for a partition's and leaves files alone.
-        with contextlib.suppress(OSError), Path(self._directory, FILLER).open("wb", buffering=0) as filler:
+        with contextlib.suppress(OSError), self._filler().open("wb", buffering=0) as filler:
             while filler.write(BLOCK):
                 pass
 
     def free(self) -> None:
-        Path(self._directory, FILLER).unlink(missing_ok=True)
+        self._filler().unlink(missing_ok=True)
 
     def close(self) -> None:
-        if self._directory.is_mount():
-            subprocess.run(["umount", "--lazy", str(self._directory)], check=True)
+        if self._holder is not None:
+            self._holder.kill()
+            self._holder.communicate()
+            self._holder = None
+
+    def _filler(self) -> Path:
+        return Path(f"/proc/{self._held()}/root{self._directory}", FILLER)
+
+    def _held(self) -> int:
+        assert self._holder is not None, "the disk is not open"
+        return self._holder.pid
 
 
 class FileSizeLimit:
     """An ordinary folder; a full disk is a limit on the broker's process."""
 
     name = "EFBIG"
+    within = ()
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

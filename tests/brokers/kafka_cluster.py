@@ -35,10 +35,12 @@ class KafkaNode(ApacheKafka):
         self.nodes = 1
         self.disk: Disk | None = small_disk(directory / "data") if small else None
 
+    def _command(self, main_class: str, *arguments: str) -> list[str]:
+        within = self.disk.within if self.disk is not None else ()
+        return [*within, *super()._command(main_class, *arguments)]
+
     def _format(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self.disk is not None:
-            self.disk.open()
         self._settings_file.write_text(properties(self._settings()))
         self._format_storage(self.cluster_id)
         self._port = self.direct
@@ -121,6 +123,9 @@ class KafkaCluster:
     def start(self) -> str:
         """Start all nodes at once: none is ready before a quorum is."""
         jars()  # fetched once, not by each
+        for node in self.nodes:
+            if node.disk is not None:
+                node.disk.open()
         with ThreadPoolExecutor() as pool:
             list(pool.map(KafkaNode.prepare, self.nodes))
         for node in self.nodes:

@@ -39,11 +39,13 @@ async def run(
     try:
         async with Network(brokers.through) as network:
             brokers.advertise(network.ports)
+            _say(f"{setting.brokers} brokers, topics, workers and issuers start")
             await asyncio.to_thread(brokers.start)
             told: asyncio.Queue[Strike] = asyncio.Queue()
             copies = brokers.replication_factor
             async with World(brokers, folder, layout, network=network, replication_factor=copies) as world:
                 printing = asyncio.create_task(_tell(told))
+                _say(f"{len(faults)} faults strike for {setting.minutes:g} minutes, then all is read and judged")
                 try:
                     seconds = setting.minutes * 60
                     return await Run(world, faults, seed=setting.seed, seconds=seconds, strikes=strikes).play(told)
@@ -51,6 +53,10 @@ async def run(
                     printing.cancel()
     finally:
         await asyncio.to_thread(brokers.stop)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
 
 
 async def _tell(told: asyncio.Queue[Strike]) -> None:

@@ -52,15 +52,18 @@ POISON: tuple[tuple[bytes | None, bytes | None], ...] = (
 """Keys and values that no topic carries."""
 
 
+@dataclass
 class OpenTransactions(ServiceFault):
     """A producer dies with a transaction open in front of every input topic; half the time a worker dies with it.
 
     Readers at read_committed wait behind it until the broker aborts it; nothing that it wrote may have an effect.
     """
 
+    timeout_ms: int = OPEN_TRANSACTION_MS
+
     async def strike(self, world: World, chance: random.Random) -> None:
         status = await run_to_its_end(
-            python("-m", "tests.chaos.dead_producer", str(OPEN_TRANSACTION_MS)), world.client_environment, world.folder
+            python("-m", "tests.chaos.dead_producer", str(self.timeout_ms)), world.client_environment, world.folder
         )
         if status != SIGKILLED:
             raise RuntimeError(f"the dead producer ended with {status} instead of by SIGKILL")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.__main__ import run
-from tests.chaos.faults_of_brokers import FullDisk, KillGroupCoordinator, KillTransactionCoordinator
+from tests.chaos.faults_of_brokers import FullDisk, KillTransactionCoordinator
 from tests.chaos.report import Setting, text_of
 from tests.chaos.world import Layout
 
@@ -16,10 +16,9 @@ pytestmark = pytest.mark.usefixtures("apache_kafka_jars")
 SMALL = Layout(partitions=3, workers=(True, True), issuers=(True,), nodes=100, rate=200, session_timeout_ms=6_000)
 
 
-async def test_nothing_is_lost_or_doubled_when_coordinators_are_killed_and_a_disk_is_full(tmp_path: Path) -> None:
+async def test_nothing_is_lost_or_doubled_when_a_coordinator_is_killed_and_a_disk_is_full(tmp_path: Path) -> None:
     faults = [
         KillTransactionCoordinator("kill-transaction-coordinator"),
-        KillGroupCoordinator("kill-group-coordinator"),
         FullDisk("full-disk"),
     ]
     setting = Setting(seed=1, minutes=0, faults=("4",), brokers=3, control=None)
