@@ -56,7 +56,7 @@ class Kill(ServiceFault):
 class KillBurst(ServiceFault):
     """SIGKILLs of any services in quick succession: some hit a service that takes over, some two services at once."""
 
-    kills: int = 6
+    kills: int = 8
 
     async def strike(self, world: World, chance: random.Random) -> None:
         for _ in range(self.kills):
