@@ -20,6 +20,7 @@ from transport.outgoing import OutgoingRecord
 from transport.writer import Committed, TransactionalWriter
 
 VARIABLE = "KORDON_CHAOS_CONTROL"
+TORN_SECONDS = 1.0
 LATE_SECONDS = 0.05
 """Long enough for a mistake to matter at almost every kill; real ones are as wrong, but more seldom."""
 
@@ -42,7 +43,7 @@ def offsets_first(runtime: Runtime) -> None:
 
         async def both() -> Committed:
             await commit(self, (), offsets, group_id, last)
-            await asyncio.sleep(LATE_SECONDS)
+            await asyncio.sleep(TORN_SECONDS)
             return await commit(self, taken, {}, group_id)
 
         return both()

@@ -12,7 +12,8 @@ from tests.brokers.broker import Broker
 from tests.chaos.faults_of_logs import LOAD_SECONDS, SIDE, LogFault, faults
 from tests.chaos.world import World
 
-FAULTS = [fault for fault in faults() if isinstance(fault, LogFault)]
+FAULTS = [fault for fault in faults() if isinstance(fault, LogFault) and fault.name != "recreated-topic"]
+"""What happens while services are away is in test_worker_takeover.py and test_issuer_checkpoint.py."""
 
 
 @pytest.mark.apache_kafka_only

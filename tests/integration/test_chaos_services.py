@@ -15,16 +15,15 @@ from tests.chaos.world import Layout
 pytestmark = pytest.mark.usefixtures("apache_kafka_jars")
 
 WORKERS = Layout(
-    partitions=3, workers=(True, True, False), issuers=(True,), nodes=100, rate=200, session_timeout_ms=4_000
+    partitions=3, workers=(True, True, False), issuers=(True,), nodes=100, rate=200, session_timeout_ms=3_000
 )
-ISSUERS = Layout(partitions=3, workers=(True,), issuers=(True, False), nodes=100, rate=100, session_timeout_ms=4_000)
+ISSUERS = Layout(partitions=3, workers=(True,), issuers=(True, False), nodes=100, rate=100, session_timeout_ms=3_000)
 OF_WORKERS = (
     "kill-worker",
     "kill-dynamic-worker",
     "exit-worker-at-commit",
     "exit-worker-at-takeover",
     "leave",
-    "restart-worker",
     "zombie-worker-at-commit",
 )
 OF_ISSUERS = (
@@ -32,7 +31,6 @@ OF_ISSUERS = (
     "kill-dynamic-issuer",
     "exit-issuer-at-commit",
     "exit-issuer-at-takeover",
-    "restart-issuer",
     "zombie-issuer-at-commit",
 )
 
