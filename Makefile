@@ -6,9 +6,12 @@
 #   ARGS='-k fencing'   make test: further arguments for pytest
 #   ARGS='-w network' make bench: further arguments for python -m bench
 #   PROCESSES=1         make test: integration tests one after another
+#   SEED=1 MINUTES=10   make chaos: which schedule of faults, and how long they strike
+#   FAULTS=kill-leader,5  make chaos: only these, by name or by number; FAULTS=list names them
+#   REPORT=docs/reliability.md  make chaos: put the report into this document, too
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-unit test-integration check format documents lock clean
+.PHONY: help demo bench chaos test test-unit test-integration check format documents lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -47,6 +50,13 @@ bench: ## Kordon against its peers on Apache Kafka; fails where a must is missed
 	@scripts/bootstrap requirements-dev.txt
 	@$(BIN)/python -m tests.brokers.kafka_jars
 	@$(BIN)/python -m bench $(ARGS)
+
+SEED ?= 1
+MINUTES ?= 10
+chaos: ## Faults by a seeded schedule on three brokers; then what was lost, doubled or different
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.brokers.kafka_jars
+	@$(BIN)/python -m tests.chaos $(if $(filter list,$(FAULTS)),--list,--seed $(SEED) --minutes $(MINUTES) $(if $(FAULTS),--faults $(FAULTS)) $(if $(REPORT),--report $(REPORT)))
 
 check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt

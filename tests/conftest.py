@@ -10,13 +10,14 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
 
 from tests.brokers.apache_kafka import ApacheKafka
 from tests.brokers.broker import Broker, BrokerUnavailable
+from tests.brokers.kafka_jars import jars, java
 from tests.brokers.noida_db import NoidaDb
 from transport.settings import KafkaSettings
 
@@ -38,11 +39,16 @@ def start(make: Callable[[Path], Broker], directory: Path, config: pytest.Config
     try:
         broker.start()
     except BrokerUnavailable as missing:
-        config.stash.setdefault(NOT_RUN, {})[broker.name] = str(missing)
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"{broker.name} is required in CI: {missing}", pytrace=False)
-        pytest.skip(f"{broker.name} is not available: {missing}")
+        do_without(broker.name, missing, config)
     return broker
+
+
+def do_without(name: str, missing: BrokerUnavailable, config: pytest.Config) -> NoReturn:
+    """Skip (in CI: fail) a test for want of a broker, and remember why."""
+    config.stash.setdefault(NOT_RUN, {})[name] = str(missing)
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"{name} is required in CI: {missing}", pytrace=False)
+    pytest.skip(f"{name} is not available: {missing}")
 
 
 @pytest.fixture(scope="session", params=list(BROKERS))
@@ -67,6 +73,16 @@ def prefix() -> str:
 def kafka(broker: Broker, prefix: str) -> KafkaSettings:
     """Client settings for ``broker`` under the test's own prefix, with few partitions."""
     return KafkaSettings(bootstrap_servers=broker.bootstrap_servers, prefix=prefix, partitions=3, replication_factor=1)
+
+
+@pytest.fixture
+def apache_kafka_jars(request: pytest.FixtureRequest) -> None:
+    """Java and Apache Kafka's jars, for a test that starts brokers itself."""
+    try:
+        java()
+        jars()
+    except BrokerUnavailable as missing:
+        do_without(APACHE_KAFKA, missing, request.config)
 
 
 @pytest.fixture
