@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from transport.client import consumer_arguments
 from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
-from transport.topic_ids import topic_ids
+from transport.topic_ids import TopicState, topic_ids, topic_states
 
 
 class Watermarks:
@@ -69,6 +69,10 @@ class Watermarks:
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         """Kafka's id of each of `topics` (full names); see `transport.topic_ids`."""
         return await topic_ids(self._opened()._client, topics)  # noqa: SLF001 - the connection is there
+
+    async def topic_states(self, topics: Collection[str]) -> Mapping[str, TopicState]:
+        """Kafka's id and the partition count of each of `topics` (full names); see `transport.topic_ids`."""
+        return await topic_states(self._opened()._client, topics)  # noqa: SLF001 - as above
 
     async def __aenter__(self) -> Self:
         """Open."""

@@ -21,6 +21,7 @@ from schemas.timestamp import Timestamp
 from streams.runtime.batches import Batch
 from streams.runtime.errors import BrokenChainError, BrokenFoldError, PartitionCountError
 from streams.runtime.lag import Lag
+from streams.runtime.topics import require_same_ids
 from transport.outgoing import OutgoingRecord
 from transport.writer import TransactionalWriter
 
@@ -150,6 +151,14 @@ class Copartition(Generic[TableT]):
                 f"{partitions}: nodes belong to other co-partitions now, and their rows and quarantines would be lost "
                 "to them. Create topics with the new count under another prefix and fold the log anew"
             )
+
+    def require_ids(self, topic_ids: Mapping[str, str]) -> None:
+        """Refuse to go on once a topic (name without prefix) is another one than at the take-over.
+
+        Raises:
+            CheckpointOutOfRangeError: one was created anew.
+        """
+        require_same_ids(self._topic_ids or {}, topic_ids)
 
     async def room(self, most: int) -> None:
         """Wait until at most ``most`` records are folded but not committed."""

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from aiokafka.admin import NewPartitions
 
@@ -81,12 +82,13 @@ class Retention(LogFault):
     """Services are away while retention and compaction work: first on what they have done with, then on what not."""
 
     async def happen(self, side: World, world: World) -> None:
+        written = await read_log(side.kafka, [RISK])
         await compact_often(side.kafka, RISK)
         await asyncio.sleep(LOAD_SECONDS)
         await at_rest(side)
         earlier = await read_log(side.kafka, [topic for topic in JUDGED if topic != RISK])
         await delete_records(side.kafka, checkpoints(side))
-        await compacted(side.kafka, RISK)
+        await compacted(side.kafka, RISK, written)
         world.struck()
         await asyncio.gather(*(service.start() for service in side.services))
         await more_load(side)
@@ -119,11 +121,11 @@ class RecreatedUnderway(LogFault):
     async def happen(self, side: World, world: World) -> None:
         await side.stop_load()
         await quiet(side)
-        ended = {service.name: len(service.exits) for service in side.services}
+        before = {service.name: Standing.of(service) for service in side.services}
         world.struck()
         await recreate(side.kafka, (TELEMETRY, REQUESTS))
         async with side.load:
-            await asyncio.gather(*(ends_refusing(one, ANEW, ended[one.name]) for one in side.services))
+            await asyncio.gather(*(ends_refusing(one, ANEW, before[one.name]) for one in side.services))
         world.count("services that refused", len(side.services))
 
 
@@ -131,12 +133,12 @@ class Grown(LogFault):
     """All topics get more partitions under running services."""
 
     async def happen(self, side: World, world: World) -> None:
-        ended = {service.name: len(service.exits) for service in side.services}
+        before = {service.name: Standing.of(service) for service in side.services}
         world.struck()
         async with administrator(side.kafka) as admin:
             counts = {side.kafka.topic(name): NewPartitions(side.kafka.partitions + 1) for name in TOPICS}
             await admin.create_partitions(counts)
-        await asyncio.gather(*(ends_refusing(one, GREW, ended[one.name]) for one in side.services))
+        await asyncio.gather(*(ends_refusing(one, GREW, before[one.name]) for one in side.services))
         world.count("services that refused", len(side.services))
 
 
@@ -154,9 +156,9 @@ class Older(LogFault):
         world.struck()
         older = {"KORDON_WORKER_POLICY_FILE": str(versioned_policy(side.folder, 1))}
         await refuses(worker, "under policy version 2", once=older)
-        ended = len(issuer.exits)
+        before = Standing.of(issuer)
         await worker.start(command=NEWER_WORKER)
-        await ends_refusing(issuer, "this issuer cannot judge by it", ended)
+        await ends_refusing(issuer, "this issuer cannot judge by it", before)
         await side.progress.news_from([p for p in side.progress.places if p[0] == STREAMS], now(), REFUSAL_SECONDS)
         await worker.stop()
         await refuses(worker, "written by a newer Kordon")
@@ -195,18 +197,30 @@ async def all_refuse(side: World, world: World, words: Mapping[str, str]) -> Non
 
 async def refuses(service: Service, words: str, *, once: Mapping[str, str] | None = None) -> None:
     """Start a service that must end by itself with status 78 (a person has to decide) and say why."""
-    ended = len(service.exits)
+    before = Standing.of(service)
     await service.start(once=once)
-    await ends_refusing(service, words, ended)
+    await ends_refusing(service, words, before)
 
 
-async def ends_refusing(service: Service, words: str, ended: int) -> None:
-    """Wait until a service that had ended ``ended`` times refuses to go on, in these words."""
+class Standing(NamedTuple):
+    """How often a service had ended, and how much it had said."""
+
+    exits: int
+    said: int
+
+    @classmethod
+    def of(cls, service: Service) -> Standing:
+        return cls(len(service.exits), len(service.output()))
+
+
+async def ends_refusing(service: Service, words: str, before: Standing) -> None:
+    """Wait until a service refuses to go on, in these words."""
+    ended = before.exits
     end = await service.exited(ended, REFUSAL_SECONDS)
     while end.status not in FINAL_STATUSES:  # what it meets first may be a crash, after which it is started again
         ended += 1
         end = await service.exited(ended, REFUSAL_SECONDS)
-    if words not in end.last_line:
+    if words not in service.output()[before.said :]:
         raise RuntimeError(f"{service.name} ended with {end.status}, not with “{words}”:\n{service.tail(3)}")
     await service.stop()
 
