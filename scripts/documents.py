@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from issuer.settings import IssuerSettings
+from kordon.ledger.settings import LedgerSettings
 from kordon.settings import CommandSettings
 from schemas.topics import TOPICS, Cleanup, Party, TopicSpec
 from streams.settings import WorkerSettings
@@ -34,6 +35,7 @@ SETTINGS: Final[dict[str, type[SectionSettings]]] = {
     "kafka": KafkaSettings,
     "worker": WorkerSettings,
     "issuer": IssuerSettings,
+    "ledger": LedgerSettings,
     "kordon": CommandSettings,
 }
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from kordon.ledger.origin import Offsets, check, look
@@ -88,7 +88,7 @@ class Follower:
         try:
             batches = await poll(consumer, reached, timeout_ms=POLL_MS, max_records=self._settings.batch_records)
         except OffsetOutOfRangeError:
-            check(self._writer.database, self._kafka, await look(self._kafka), self.positions)
+            check(self._writer.database, await look(self._kafka), self.positions)
             raise
         moved = {place: offset for place, offset in reached.items() if offset != self.positions[place]}
         if moved:
@@ -109,7 +109,7 @@ class Follower:
         except KafkaError as error:
             _log.warning("ledger.unchecked", reason=f"{type(error).__name__}: {error}")
             return
-        check(self._writer.database, self._kafka, origin, self.positions)
+        check(self._writer.database, origin, self.positions)
 
     async def _prune(self) -> None:
         pruned = await asyncio.to_thread(prune, self._writer.database, self._settings, time.time_ns() // 1_000_000)
@@ -127,6 +127,3 @@ class Follower:
             yield consumer
         finally:
             await consumer.stop()
-
-
-__all__ = ["POLL_MS", "Follower", "OnWritten", "TopicPartition"]

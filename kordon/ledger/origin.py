@@ -96,7 +96,7 @@ def begin(database: Database, settings: KafkaSettings, origin: Origin, *, verify
             "or run `kordon ledger rebuild`.",
         )
     positions = positions_of(database, settings)
-    check(database, settings, origin, positions)
+    check(database, origin, positions)
     return positions
 
 
@@ -106,13 +106,13 @@ def positions_of(database: Database, settings: KafkaSettings) -> dict[TopicParti
     return {TopicPartition(settings.topic(topic), partition): offset for topic, partition, offset in found}
 
 
-def check(database: Database, settings: KafkaSettings, origin: Origin, positions: Offsets) -> None:
+def check(database: Database, origin: Origin, positions: Offsets) -> None:
     """Hold positions against the topics as they are now.
 
     Raises:
         PositionLostError: a topic was created anew, or no longer holds a position.
     """
-    lost = [*_recreated(database, origin), *_out_of_range(settings, origin, positions)]
+    lost = [*_recreated(database, origin), *_out_of_range(origin, positions)]
     if lost:
         more = f"; and {len(lost) - _NAMED_RANGES} more" if len(lost) > _NAMED_RANGES else ""
         raise PositionLostError("; ".join(lost[:_NAMED_RANGES]) + more)
@@ -133,7 +133,7 @@ def _recreated(database: Database, origin: Origin) -> list[str]:
     ]
 
 
-def _out_of_range(settings: KafkaSettings, origin: Origin, positions: Offsets) -> list[str]:
+def _out_of_range(origin: Origin, positions: Offsets) -> list[str]:
     lost = []
     for place, position in sorted(positions.items()):
         low, high = origin.low.get(place), origin.high.get(place)

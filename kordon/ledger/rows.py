@@ -29,7 +29,7 @@ LONGEST_REASON: Final = 1_024
 _LARGEST_INTEGER: Final = 2**63 - 1
 _NODE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _NOWHERE: Final = (None, None, None)
-_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED: Final = re.compile(r"(?<![A-Za-z])'[^']*'|\"[^\"]*\"")
 
 
 def time_of(record: IncomingRecord) -> str | None:

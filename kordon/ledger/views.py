@@ -38,10 +38,10 @@ VIEWS: Final = MappingProxyType(
                 transitions.actor, transitions.reason, risk.quarantine_id AS transition_id
             FROM risk LEFT JOIN transitions ON transitions.transition_id = risk.quarantine_id
             WHERE risk.status = 'quarantined'""",
-        "signals": f"SELECT node_id, status, {_SIGNAL_COLUMNS} FROM risk, json_each(risk.signals)",
+        "signals": f"SELECT node_id, status, {_SIGNAL_COLUMNS} FROM risk, json_each(risk.signals)",  # noqa: S608 - fixed names
         "transition_signals": f"""
             SELECT transition_id, node_id, at, to_status, {_SIGNAL_COLUMNS}
-            FROM transitions, json_each(transitions.signals)""",
+            FROM transitions, json_each(transitions.signals)""",  # noqa: S608
         # A capsule counts until it expires, or until its node is quarantined after it was judged.
         "capsules": """
             SELECT decisions.capsule_id, decisions.node_id, decisions.at AS granted_at, decisions.expires_at,
@@ -57,7 +57,7 @@ VIEWS: Final = MappingProxyType(
             SELECT commands.*, dead_letters.exception, dead_letters.message
             FROM commands LEFT JOIN dead_letters ON dead_letters.source_topic = '{COMMANDS}'
                 AND dead_letters.source_partition = commands.partition
-                AND dead_letters.source_offset = commands.offset""",
+                AND dead_letters.source_offset = commands.offset""",  # noqa: S608
         "timeline": f"""
             SELECT at, node_id, 'transition' AS kind, from_status || ' → ' || to_status || ' at ' || score AS what,
                 coalesce(actor, cause) AS who, reason AS why, '{QUARANTINE}' AS topic, partition, offset
@@ -69,7 +69,7 @@ VIEWS: Final = MappingProxyType(
             SELECT at, node_id, 'command', action, actor, reason, '{COMMANDS}', partition, offset FROM commands
             UNION ALL
             SELECT at, node_id, 'registry', status || iif(enabled, '', ', disabled') || iif(counts, '', ', ignored'),
-                updated_by, refusal, '{REGISTRY}', partition, offset FROM registry""",
+                updated_by, refusal, '{REGISTRY}', partition, offset FROM registry""",  # noqa: S608
     }
 )
 """View name → its SELECT."""

@@ -73,7 +73,9 @@ class LedgerWriter:
         self._enrolments = Enrolments(self._connection, SignatureCheck(topics.REGISTRY, trust, partitions))
         take: dict[str, Callable[[Records], None]] = {
             topics.REGISTRY: self._take_registry,
-            topics.BINDINGS: lambda records: self._take_latest(topics.BINDINGS, BINDINGS, Binding, binding_row, records),
+            topics.BINDINGS: lambda records: self._take_latest(
+                topics.BINDINGS, BINDINGS, Binding, binding_row, records
+            ),
             topics.RISK: lambda records: self._take_latest(topics.RISK, RISK, RiskRow, risk_row, records),
             topics.QUARANTINE: lambda records: self._take_each(
                 topics.QUARANTINE, TRANSITIONS, QuarantineTransition, transition_row, records
