@@ -1,6 +1,6 @@
 """A small fleet's day as records of every topic that the ledger follows, with secrets where they do not belong.
 
-The story: amber and basalt are enrolled and get capsules. cobalt moves to another network and is quarantined, is denied,
+The story: amber and basalt are enrolled and get capsules. cobalt moves to another network, is quarantined and denied,
 and is released. dahlia crashes and stays held. mallory enrols itself with a key that nobody trusts.
 """
 
@@ -245,7 +245,7 @@ def incoming(
 ) -> ConsumerRecord[bytes, bytes]:
     """A record as a consumer hands it over; ``topic`` in full."""
     sizes = (len(key or b""), len(value or b""))
-    return ConsumerRecord(topic, partition, offset, timestamp, 0, key, value, None, *sizes, headers)
+    return ConsumerRecord(topic, partition, offset, int(timestamp), 0, key, value, None, *sizes, headers)
 
 
 class Log:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from aiokafka import ConsumerRecord, TopicPartition
 from sqlite_utils import Database
 
 from kordon.ledger.database import open_for_writing
@@ -46,16 +47,18 @@ def opened(file: Path, log: Log, trust: Trust | None) -> LedgerWriter:
     return LedgerWriter(database, KAFKA, trust, PARTITIONS)
 
 
-def a_days_ledger(folder: Path, *, verified: bool = True) -> Path:
-    """Make the ledger of the fleet's day, a record a transaction, and return its file."""
+def a_days_ledger(folder: Path, *, verified: bool = True, at_once: int = 1) -> Path:
+    """Make the ledger of the fleet's day, ``at_once`` records a transaction, and return its file."""
     operator, revoker, trust = operators(folder)
     log = Log()
     file = folder / "ledger.db"
     writer = opened(file, log, trust if verified else None)
-    for written in Fleet(operator, revoker).day():
-        record = log.append(written)
-        place = next(each for each in log.records if each == (record.topic, record.partition))
-        writer.write({place: [record]}, {place: record.offset + 1})
+    records = [log.append(written) for written in Fleet(operator, revoker).day()]
+    for start in range(0, len(records), at_once):
+        batches: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {}
+        for record in records[start : start + at_once]:
+            batches.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+        writer.write(batches, {place: batch[-1].offset + 1 for place, batch in batches.items()})
     writer.database.close()
     return file
 
