@@ -121,6 +121,8 @@ class Follower:
         consumer = AIOKafkaConsumer(**consumer_arguments(self._kafka))
         try:
             await consumer.start()
+            # aiokafka's `stop` raises CancelledError while a task that `start` made has not run yet.
+            await asyncio.sleep(0)
             consumer.assign(list(self.positions))
             for place, offset in self.positions.items():
                 consumer.seek(place, offset)

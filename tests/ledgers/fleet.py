@@ -125,7 +125,7 @@ class Fleet:
 
     def decision(self, node: str, minute: int, reason: DenialReason | None = None, **fields: Any) -> Written:
         digest = hashlib.sha256(f"{node}-{minute}".encode()).hexdigest()
-        granted = {
+        granted: dict[str, Any] = {
             "capsuleId": digest[:32],
             "expiresUtc": str(self.at(minute + 1440))[:-5] + "Z",
             "masterId": "2026-01",
@@ -259,7 +259,13 @@ class Log:
     def append(self, written: Written) -> ConsumerRecord[bytes, bytes]:
         place = TopicPartition(self._prefix + written.topic, written.partition)
         record = incoming(
-            *place, len(self.records[place]), written.timestamp, written.key, written.value, written.headers
+            place.topic,
+            place.partition,
+            len(self.records[place]),
+            written.timestamp,
+            written.key,
+            written.value,
+            written.headers,
         )
         self.records[place].append(record)
         return record
