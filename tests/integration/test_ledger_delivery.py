@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,10 @@ class Ledgers:
         self.kafka = kafka
         self.folder = folder
         operator, revoker, _ = operators(folder)
-        self.fleet = Fleet(operator, revoker, kafka.partitions)
-        self.environment = environment_of(
-            kafka,
-            KORDON_TRUST_FILE=str(folder / "trust.json"),
-            # The fleet's day lies in the past, and the tests say when something is pruned.
-            KORDON_LEDGER_KEEP_DECISIONS_DAYS="36500",
-            KORDON_LEDGER_KEEP_DEAD_LETTERS_DAYS="36500",
-            KORDON_LEDGER_KEEP_UNREADABLE_DAYS="36500",
-        )
+        # A day that is long gone would fall to the broker's retention, and its hours would roll segments.
+        begins = time.time_ns() // 1_000_000 - 3_600_000
+        self.fleet = Fleet(operator, revoker, kafka.partitions, begins=begins, minute_millis=10)
+        self.environment = environment_of(kafka, KORDON_TRUST_FILE=str(folder / "trust.json"))
 
     def file(self, name: str = "ledger") -> Path:
         return self.folder / f"{name}.db"

@@ -55,13 +55,23 @@ class Written(NamedTuple):
 class Fleet:
     """Makes the records; ``operator`` may do everything, ``revoker`` may only revoke."""
 
-    def __init__(self, operator: Operator, revoker: Operator, partitions: int = PARTITIONS) -> None:
+    def __init__(
+        self,
+        operator: Operator,
+        revoker: Operator,
+        partitions: int = PARTITIONS,
+        *,
+        begins: int = DAY,
+        minute_millis: int = 60_000,
+    ) -> None:
         self.operator = operator
         self.revoker = revoker
         self.partitions = partitions
+        self._begins = begins
+        self._minute_millis = minute_millis
 
     def at(self, minute: int) -> Timestamp:
-        return Timestamp(DAY + minute * 60_000)
+        return Timestamp(self._begins + minute * self._minute_millis)
 
     def written(
         self, topic: str, node: str, value: bytes, minute: int, headers: Sequence[tuple[str, bytes]] = ()
