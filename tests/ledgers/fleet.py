@@ -193,6 +193,7 @@ class Fleet:
         yield self.written(BINDINGS, "amber", encode(Binding("amber", FINGERPRINT, 0, self.at(10))), 10)
         yield self.decision("amber", 10)
         yield self.decision("basalt", 11)
+        yield self.decision("dahlia", 12)
         yield from self._cobalt()
         yield from self._dahlia()
         yield self.dead(TELEMETRY, "amber", 17, 60, "DecodeError", "kind: Invalid enum value 'hunter-in-an-enum'")
