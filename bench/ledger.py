@@ -27,7 +27,7 @@ from sqlite_utils import Database
 
 from kordon.ledger.rebuild import rebuild
 from kordon.ledger.settings import LedgerSettings
-from kordon.ledger.tables import CONTENT
+from kordon.ledger.tables import CONTENT, TABLES
 from kordon.ledger.writer import FOLLOWED
 from schemas.commands import Action
 from schemas.decisions import DenialReason
@@ -84,13 +84,12 @@ def write(folder: Path, written: Sequence[Written], trust: Any) -> float:
 def plain_inserts(folder: Path, written: int) -> tuple[float, int]:
     """Return the seconds that bare inserts take for the ledger's rows, and the rows.
 
-    ``risk`` keeps one row a node where the topic has many, so its rows are inserted until all records are accounted for.
+    ``risk`` keeps one row a node where the topic has many, so its rows are inserted again until all records are there.
     """
     with Database(folder / "ledger.db") as ledger:
-        rows = {table: list(ledger.conn.execute(f'SELECT * FROM "{table.name}"')) for table in CONTENT}  # noqa: S608
-    risk = next(table for table in CONTENT if table.name == "risk")
-    others = sum(len(found) for table, found in rows.items() if table.name not in ("risk", "nodes"))
-    rows[risk] = (rows[risk] * (written // max(1, len(rows[risk])) + 1))[: written - others]
+        rows = {each.name: list(ledger.conn.execute(f'SELECT * FROM "{each.name}"')) for each in CONTENT}  # noqa: S608
+    others = sum(len(found) for name, found in rows.items() if name not in ("risk", "nodes"))
+    rows["risk"] = (rows["risk"] * (written // max(1, len(rows["risk"])) + 1))[: written - others]
     plain = sqlite3.connect(folder / "plain.db")
     plain.execute("PRAGMA journal_mode=WAL")
     plain.execute("PRAGMA synchronous=NORMAL")
@@ -98,10 +97,10 @@ def plain_inserts(folder: Path, written: int) -> tuple[float, int]:
         plain.execute(f'CREATE TABLE "{table.name}" ({", ".join(chr(34) + name + chr(34) for name in table.columns)})')
     total = sum(map(len, rows.values()))
     began = time.perf_counter()
-    for table, found in rows.items():
+    for name, found in rows.items():
         for start in range(0, len(found), BATCH):
             with plain:
-                plain.executemany(table.insert, found[start : start + BATCH])
+                plain.executemany(TABLES[name].insert, found[start : start + BATCH])
     seconds = time.perf_counter() - began
     plain.close()
     return seconds, total
