@@ -83,10 +83,16 @@ def search(file: Path, words: str, *, limit: int, syntax: bool = False) -> list[
     """
     with open_for_reading(file) as database:
         expression = words if syntax else database.quote_fts(words)
-        try:
-            found = [each for table in SEARCHED for each in _found_in(database, table.name, expression, limit)]
-        except sqlite3.OperationalError as error:
-            raise QueryError(f"SQLite says: {error}", "See `kordon ledger search --help`.") from None
+        found: list[Found] = []
+        refusals = []
+        for table in SEARCHED:
+            try:
+                found += _found_in(database, table.name, expression, limit)
+            except sqlite3.OperationalError as error:
+                refusals.append(error)
+        # A column that only some tables have is asked of these; what none understands is no expression.
+        if len(refusals) == len(SEARCHED):
+            raise QueryError(f"SQLite says: {refusals[0]}", "See `kordon ledger search --help`.")
         found += _decisions_named(database, words.strip(), limit)
         return sorted(found, key=lambda each: each.at or "", reverse=True)[:limit]
 
