@@ -96,6 +96,8 @@ def places(rows: list[dict[str, Any]]) -> Counter[tuple[int, int]]:
     return Counter((row["partition"], row["offset"]) for row in rows)
 
 
+# On noida-db a reader at read_committed passes over transactions that are open when it fetches, and never sees them.
+@pytest.mark.apache_kafka_only
 async def test_whatever_is_killed_nothing_is_lost_or_doubled_and_a_rebuild_is_the_same(ledgers: Ledgers) -> None:
     chance = random.Random(SEED)
     async with Load(ledgers.kafka, ledgers.fleet, SEED) as load:
@@ -112,14 +114,18 @@ async def test_whatever_is_killed_nothing_is_lost_or_doubled_and_a_rebuild_is_th
     last = {record.key.decode(): (record.partition, record.offset) for record in await records(ledgers.kafka, RISK)}
     assert {row["node_id"]: (row["partition"], row["offset"]) for row in ledger["risk"]} == last
     assert len(ledger["registry"]) == len(await records(ledgers.kafka, REGISTRY))
-    assert sum(len(rows) for name, rows in ledger.items() if name not in ("risk", "nodes", "positions")) + len(
-        await records(ledgers.kafka, RISK)
-    ) == (load.committed)
+    assert (
+        sum(len(rows) for name, rows in ledger.items() if name not in ("risk", "nodes", "positions"))
+        + len(await records(ledgers.kafka, RISK))
+        == load.committed
+    )
 
     await ledgers.done("rebuild", name="anew")
     assert dump(ledgers.file("anew")) == ledger
 
 
+# On noida-db a reader at read_committed passes over transactions that are open when it fetches, and never sees them.
+@pytest.mark.apache_kafka_only
 async def test_a_ledger_that_writes_its_positions_first_is_found_out(ledgers: Ledgers) -> None:
     chance = random.Random(SEED)
     async with Load(ledgers.kafka, ledgers.fleet, SEED):
