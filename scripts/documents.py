@@ -23,6 +23,7 @@ from bench.report import musts_table, results_table
 from issuer.settings import IssuerSettings
 from kordon.contracts.files import GENERATED, generated_files
 from kordon.contracts.pages import PAGES, markdown_table
+from kordon.ledger.settings import LedgerSettings
 from kordon.settings import CommandSettings
 from schemas.topics import TOPICS, Cleanup, Party, TopicSpec
 from streams.settings import WorkerSettings
@@ -37,6 +38,7 @@ SETTINGS: Final[dict[str, type[SectionSettings]]] = {
     "kafka": KafkaSettings,
     "worker": WorkerSettings,
     "issuer": IssuerSettings,
+    "ledger": LedgerSettings,
     "kordon": CommandSettings,
 }
 
