@@ -13,8 +13,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from kordon.supervisor import tethered
 from tests.deployment.compose import COMPLETED, HEALTHY, ROOT, Service
@@ -47,7 +48,7 @@ class Containers:
         self._kafka_ports, self._metrics_ports = ports[:3], dict(zip(services, ports[3:], strict=True))
         self._kafka: KafkaImage | None = None
 
-    def __enter__(self) -> Containers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,11 +92,11 @@ class Containers:
 
     def wait_until_healthy(self, service: Service) -> None:
         """Wait until the service is healthy; an end of it, or of patience, is an error with what it said."""
-        deadline = time.monotonic() + READY_SECONDS
-        while not self.healthy(service):
-            assert self.is_running(service.name), f"{service.name} ended:\n{self.log(service.name)}"
-            assert time.monotonic() < deadline, f"{service.name} is not healthy:\n{self.log(service.name)}"
-            time.sleep(0.2)
+        self._wait(service.name, "healthy", lambda: self.healthy(service))
+
+    def wait_until_said(self, name: str, words: str) -> None:
+        """Wait until these words are in what a service says; as above."""
+        self._wait(name, f"saying {words!r}", lambda: words in self.log(name))
 
     def is_running(self, name: str) -> bool:
         """Whether a service that was started has not ended."""
@@ -123,13 +124,20 @@ class Containers:
     def environment(self, service: Service) -> dict[str, str]:
         """What the service finds in its environment: the image's and the file's variables, and no other."""
         image = environment_of(stages()[-1]) | {"HOME": str(self._directory / "nonexistent")}
-        variables = image | service.environment
+        variables = {**image, **service.environment}
         return {name: self._here(service, value) for name, value in variables.items()}
 
     def made_by(self, service: Service) -> set[str]:
         """What lies beside the service's volumes in its working directory: nothing should, the image is read-only."""
         mounted = {Path(path).name for path in service.volumes}
         return {path.name for path in (self._root(service) / STATE[1:]).iterdir()} - mounted
+
+    def _wait(self, name: str, what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not condition():
+            assert self.is_running(name), f"{name} ended:\n{self.log(name)}"
+            assert time.monotonic() < deadline, f"{name} is not {what}:\n{self.log(name)}"
+            time.sleep(0.2)
 
     def _start(self, service: Service) -> None:
         with self._log_file(service.name).open("wb") as log:

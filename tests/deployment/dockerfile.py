@@ -69,10 +69,8 @@ def build(directory: Path) -> Path:
     python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     (directory / "bin").mkdir(parents=True)
     (directory / "bin" / "python").symlink_to(python)
-    environment = {"PATH": f"{directory}/bin:/usr/bin:/bin", "HOME": os.environ["HOME"]}
-    for name in ("PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KORDON_", "PYTHON"))}
+    environment = inherited | {"PATH": f"{directory}/bin:/usr/bin:/bin"}
     working_directory = directory
     for each in stages()[0]:
         match each.keyword:

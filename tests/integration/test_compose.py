@@ -6,39 +6,22 @@ capabilities are dropped.
 
 from __future__ import annotations
 
-import json
+import shlex
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kordon.command_line import COMMANDS
 from tests.deployment import dockerfile
-from tests.deployment.compose import Service, in_starting_order, services
+from tests.deployment.compose import ROOT, Service, in_starting_order, services
 from tests.deployment.containers import Containers
 
-NODE = "till-7"
-FINGERPRINT = "9f86d081884c7d659a2feaa0c55ad015"
-ENTITLED = {
-    "keys": {"keys", "passphrase", "operator", "trust"},
-    "topics": set(),
-    "worker-1": {"trust"},
-    "worker-2": {"trust"},
-    "issuer": {"keys", "passphrase", "trust"},
-    "ledger": {"trust", "ledger"},
-    "simulator": set(),
-    "kordon": {"operator", "trust", "nodes"},
-}
-"""Service → the volumes it may see. Only the issuer can open the key ring, only people can sign as operators."""
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the Dockerfile's build stage makes."""
-    return dockerfile.build(tmp_path_factory.mktemp("image"))
+INSTALLED = Path(sys.prefix)
+"""Kordon as it is installed here stands for the image's where Kafka has no part."""
 
 
 @pytest.fixture
@@ -52,13 +35,14 @@ def wanted() -> dict[str, Service]:
 @pytest.fixture
 def containers(
     wanted: dict[str, Service],
-    installed: Path,
     tmp_path: Path,
     unless_apache_kafka_is_unavailable: AbstractContextManager[None],
 ) -> Iterator[Containers]:
-    with Containers(tmp_path, wanted, installed) as running:
+    """The services, run from what the Dockerfile's build stage makes; Kafka is up."""
+    with Containers(tmp_path, wanted, tmp_path / "image" / "opt" / "kordon") as running:
         with unless_apache_kafka_is_unavailable:
             running.up(wanted["kafka"])
+        dockerfile.build(tmp_path / "image")
         yield running
 
 
@@ -75,21 +59,19 @@ def test_the_file_brings_up_a_pipeline_that_quarantines_and_issues(
         if service.health_check and service.name != "kafka":
             containers.wait_until_healthy(service)
 
-    # A fleet plays, and one of its nodes is held.
+    # A fleet plays; then what docs/deploy.md tells a person to do.
     containers.up(wanted["simulator"])
-    person = wanted["kordon"]
-    transition = said(containers, person, "quarantine", "watch", "--from-beginning", "--count", "1", "--json")
-    assert (transition["to"], transition["cause"]) == ("quarantined", "policy")
+    watch, make_key, enrol, request = commands_of_the_page()
+    assert "quarantined" in said(containers, wanted["kordon"], watch)
+    public_key = said(containers, wanted["kordon"], make_key).strip()
+    assert "is enrolled" in said(
+        containers, wanted["kordon"], [public_key if each == "PUBLIC_KEY" else each for each in enrol]
+    )
+    assert said(containers, wanted["kordon"], request).startswith("granted\n")
 
-    # A node makes its key, an operator enrols it, and it gets a capsule.
-    key = said(containers, person, "keys", "node", "--output", "/var/lib/kordon/nodes/till-7.json", "--json")
-    enrolled = said(containers, person, "node", "enroll", NODE, "--public-key", key["publicKey"], "--json")
-    assert enrolled["value"]["status"] == "active"
-    asks = ("--key", "/var/lib/kordon/nodes/till-7.json", "--fingerprint", FINGERPRINT, "--patience", "60")
-    capsule = said(containers, person, "capsule", "request", NODE, *asks, "--json")
-    assert (capsule["denied"], capsule["nodeId"]) == (False, NODE)
-
-    # Both workers have co-partitions; everything is still running, and ends in order.
+    # Both workers have had co-partitions; everything is still running, and ends in order.
+    for worker in ("worker-1", "worker-2"):
+        containers.wait_until_said(worker, "copartition.taken")
     services_running = [name for name, each in plain.items() if each.document.get("restart") and name != "kafka"]
     assert {"worker-1", "worker-2", "issuer"} <= set(services_running)
     assert [name for name in services_running if not containers.is_running(name)] == []
@@ -98,10 +80,8 @@ def test_the_file_brings_up_a_pipeline_that_quarantines_and_issues(
     assert not containers.healthy(wanted["worker-1"])
 
 
-def test_keys_are_made_once_kept_private_and_shared_out(
-    wanted: dict[str, Service], installed: Path, tmp_path: Path
-) -> None:
-    containers = Containers(tmp_path, wanted, installed)
+def test_keys_are_made_once_kept_private_and_shared_out(wanted: dict[str, Service], tmp_path: Path) -> None:
+    containers = Containers(tmp_path, wanted, INSTALLED)
 
     assert containers.run(wanted["keys"])[0] == 0
     made = contents(containers.volumes)
@@ -109,7 +89,7 @@ def test_keys_are_made_once_kept_private_and_shared_out(
 
     assert again == (0, "The keys are there; nothing is changed.\n")
     assert contents(containers.volumes) == made
-    assert {path.split("/", 1)[0] for path in made} == ENTITLED["keys"]
+    assert {path.split("/", 1)[0] for path in made} == {"keys", "passphrase", "operator", "trust"}
     assert {"passphrase/passphrase", "operator/operator.json", "trust/trust.json"} <= set(made)
     assert len([path for path in made if path.startswith("keys/keys/")]) == 4
     files = [path for path in containers.volumes.rglob("*") if path.is_file()]
@@ -117,10 +97,8 @@ def test_keys_are_made_once_kept_private_and_shared_out(
 
 
 @pytest.mark.parametrize("step", ["passphrase", "operator", "trust"])
-def test_making_keys_resumes_where_it_was_interrupted(
-    step: str, wanted: dict[str, Service], installed: Path, tmp_path: Path
-) -> None:
-    containers = Containers(tmp_path, wanted, installed)
+def test_making_keys_resumes_where_it_was_interrupted(step: str, wanted: dict[str, Service], tmp_path: Path) -> None:
+    containers = Containers(tmp_path, wanted, INSTALLED)
     # What is handed over at this step cannot be written: its name leads nowhere.
     in_the_way = containers.volumes / step / ".unfinished"
     in_the_way.parent.mkdir(mode=0o700, parents=True)
@@ -139,10 +117,8 @@ def test_making_keys_resumes_where_it_was_interrupted(
     assert containers.run(wanted["issuer"], "-c", OPENS_THE_RING, entrypoint=["python"]) == (0, "opened\n")
 
 
-def test_a_key_ring_whose_trust_is_gone_is_not_replaced_in_silence(
-    wanted: dict[str, Service], installed: Path, tmp_path: Path
-) -> None:
-    containers = Containers(tmp_path, wanted, installed)
+def test_a_key_ring_whose_trust_is_gone_is_not_replaced_in_silence(wanted: dict[str, Service], tmp_path: Path) -> None:
+    containers = Containers(tmp_path, wanted, INSTALLED)
     assert containers.run(wanted["keys"])[0] == 0
     (containers.volumes / "trust" / "trust.json").unlink()
     made = contents(containers.volumes)
@@ -163,11 +139,22 @@ print("opened")
 """
 
 
-def said(containers: Containers, service: Service, *arguments: str) -> Any:
-    """What a command printed as JSON; its failure is an error with what it and the services said."""
+def commands_of_the_page() -> list[list[str]]:
+    """The arguments of each command in the first example of docs/deploy.md."""
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    block = page.partition("<!-- example: first-capsule -->\n```console\n")[2].partition("```")[0]
+    prompt = "$ docker compose run --rm kordon "
+    lines = block.splitlines()
+    assert lines
+    assert all(line.startswith(prompt) for line in lines)
+    return [shlex.split(line.removeprefix(prompt)) for line in lines]
+
+
+def said(containers: Containers, service: Service, arguments: list[str]) -> str:
+    """What a command printed; its failure is an error with what it and the services said."""
     status, out = containers.run(service, *arguments)
     assert status == 0, out + "".join(containers.log(name)[-3_000:] for name in ("worker-1", "worker-2", "issuer"))
-    return json.loads(out)
+    return out
 
 
 def contents(directory: Path) -> dict[str, bytes]:
