@@ -11,7 +11,7 @@
 #   REPORT=docs/reliability.md  make chaos: put the report into this document, too
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench chaos test test-unit test-integration check format documents lock clean
+.PHONY: help demo bench chaos test test-unit test-integration check format documents dist lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -64,6 +64,7 @@ check: ## Format, lint, types, import arrows, documents
 	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(CODE)
 	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py
 	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
+	@echo "== deployment files (hadolint, shellcheck, Compose's schema)" && $(BIN)/hadolint Dockerfile && $(BIN)/shellcheck deploy/make-keys scripts/bootstrap .ci/run && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@echo "== documents" && $(BIN)/python scripts/documents.py --check
 
 format: ## Format the code and mend what the linter can mend
@@ -75,6 +76,11 @@ documents: ## Write the tables of README.md and docs/ from the code
 	@scripts/bootstrap requirements-dev.txt
 	@$(BIN)/python scripts/documents.py
 
+dist: ## Build sdist and wheel into dist/ (docs/releasing.md)
+	@scripts/bootstrap requirements-dev.txt
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build
+
 # The files are universal (one for every supported Python and platform), carry hashes and name no index.
 # Without UPGRADE=1 the pins that still fit stay.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -84,6 +90,7 @@ lock: ## Pin the requirements anew from pyproject.toml (UPGRADE=1: to the newest
 	@test -x .venv-lock/bin/uv || { $(BIN)/python -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet 'uv>=0.9,<1'; }
 	@$(LOCK) pyproject.toml --extra demo --group dev -o requirements-dev.txt >/dev/null
 	@$(LOCK) pyproject.toml --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt >/dev/null
+	@$(LOCK) --group build -c requirements-dev.txt -o requirements-build.txt >/dev/null
 	@$(LOCK) pyproject.toml -c requirements-dev.txt -o requirements.txt >/dev/null
 	@git diff --stat -- 'requirements*.txt'
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,13 +34,20 @@ INTEGRATION = Path(__file__).with_name("integration")
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
-def start(make: Callable[[Path], Broker], directory: Path, config: pytest.Config) -> Broker:
-    """Start a broker; where this machine lacks what it needs, skip (in CI: fail) and remember why."""
-    broker = make(directory)
+@contextmanager
+def unless_unavailable(name: str, config: pytest.Config) -> Iterator[None]:
+    """Where this machine lacks what the broker in it needs, skip (in CI: fail) and remember why."""
     try:
-        broker.start()
+        yield
     except BrokerUnavailable as missing:
-        do_without(broker.name, missing, config)
+        do_without(name, missing, config)
+
+
+def start(make: Callable[[Path], Broker], directory: Path, config: pytest.Config) -> Broker:
+    """Start a broker, unless it is not available here."""
+    broker = make(directory)
+    with unless_unavailable(broker.name, config):
+        broker.start()
     return broker
 
 
@@ -91,6 +99,12 @@ def own_apache_kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
     broker = start(ApacheKafka, tmp_path / APACHE_KAFKA, request.config)
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def unless_apache_kafka_is_unavailable(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
+    """A context in which a test starts an Apache Kafka in a way of its own."""
+    return unless_unavailable(APACHE_KAFKA, request.config)
 
 
 def broker_of(item: pytest.Item) -> str | None:
