@@ -21,7 +21,7 @@ SECONDS: Final = 60.0
 
 def create_inputs(kafka: KafkaSettings, topics: Iterable[str]) -> None:
     """Create source topics (names without prefix) that keep their records for ever."""
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
     config = {"retention.ms": "-1", "segment.bytes": str(512 * 1024 * 1024)}
     new = [NewTopic(kafka.topic(topic), kafka.partitions, 1, config=config) for topic in topics]
     _done(admin.create_topics(new))
@@ -33,7 +33,7 @@ async def reset(kafka: KafkaSettings, inputs: Collection[str]) -> None:
     Raises:
         TimeoutError: a group keeps its members.
     """
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
     kept = {kafka.topic(topic) for topic in inputs}
     deadline = time.monotonic() + SECONDS
     # Looked for again: what is deleted is still shown for a moment, and would be taken for what is to be made.

@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 import faust
-from faust.serializers import codecs
 
 from bench.peers.judging import judge
 from schemas.codec import decode, encode
@@ -22,16 +21,6 @@ PREFIX = os.environ["BENCH_PREFIX"]
 PARTITIONS = int(os.environ["BENCH_PARTITIONS"])
 
 
-class _RowCodec(codecs.Codec):
-    def _loads(self, s: bytes) -> Any:
-        return decode(RiskRow, s, RISK)
-
-    def _dumps(self, obj: Any) -> bytes:
-        return encode(obj)
-
-
-codecs.register("risk-row", _RowCodec())
-
 app = faust.App(
     f"{PREFIX}faust",
     broker=f"kafka://{os.environ['BENCH_BOOTSTRAP']}",
@@ -40,16 +29,11 @@ app = faust.App(
     topic_partitions=PARTITIONS,
     topic_replication_factor=1,
     topic_disable_leader=True,
-    broker_commit_interval=int(os.environ["BENCH_COMMIT_MS"]) / 1000,
     producer_compression_type="lz4",
     consumer_auto_offset_reset="earliest",
     web_enabled=False,
 )
-rows = app.Table(
-    "rows",
-    schema=faust.Schema(key_type=bytes, key_serializer="raw", value_serializer="risk-row"),
-    partitions=PARTITIONS,
-)
+rows = app.Table("rows", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
 
 
 def _topic(*names: str) -> Any:
@@ -72,12 +56,13 @@ async def assess(stream: Any) -> None:
     async for event in stream.events():
         message = event.message
         name = message.topic.removeprefix(PREFIX)
-        row = rows.get(message.key)
+        stored = rows.get(message.key)
+        row = None if stored is None else decode(RiskRow, stored, RISK)
         judged = judge(
             row, name, message.partition, message.offset, int(message.timestamp * 1000), message.key, event.value
         )
         if judged.row is not None:
-            rows[message.key] = judged.row
+            rows[message.key] = encode(judged.row)
         if judged.transition is not None:
             await quarantine.send(key=message.key, value=judged.transition)
         if judged.rejected is not None:
