@@ -32,6 +32,7 @@ class Configuration:
     breaks: str | None = None
     invariants: tuple[str, ...] = INVARIANTS
     faults: Mapping[str, int] = field(default_factory=dict)
+    records: int = 2
 
     @property
     def text(self) -> str:
@@ -44,7 +45,7 @@ class Configuration:
                 "CONSTANTS",
                 "  Workers = {w1, w2}",
                 "  None = None",
-                "  Records = 2",
+                f"  Records = {self.records}",
                 f"  Mutations = {{{bugs}}}",
                 *(f"  Max{fault} = {count}" for fault, count in faults.items()),
                 "SPECIFICATION Spec",
@@ -76,32 +77,35 @@ BROKEN = (
         "TransitionsExactlyOnce",
         faults={"Crashes": 1},
     ),
-    Configuration("offsets first: transitions lost", ("OffsetsFirst",), "TransitionsExactlyOnce"),
-    Configuration("no fencing: a zombie commits", ("NoFence",), "ZombiesAreFenced", faults={"Evictions": 1}),
-    Configuration("no fencing: two owners commit", ("NoFence",), "OneOwnerCommits", faults={"Evictions": 1}),
+    Configuration("offsets first: transitions lost", ("OffsetsFirst",), "TransitionsExactlyOnce", records=1),
+    Configuration("no fencing: a zombie commits", ("NoFence",), "ZombiesAreFenced", faults={"Evictions": 1}, records=1),
+    Configuration("no fencing: two owners commit", ("NoFence",), "OneOwnerCommits", faults={"Evictions": 1}, records=1),
     Configuration(
-        "no fencing: transitions doubled", ("NoFence",), "TransitionsExactlyOnce", faults={"Evictions": 1}
+        "no fencing: transitions doubled", ("NoFence",), "TransitionsExactlyOnce", faults={"Evictions": 1}, records=1
     ),
-    Configuration("fenced after restoring: overtaken", ("FenceLast",), "OneOwnerCommits", faults={"Evictions": 1}),
+    Configuration(
+        "fenced after restoring: overtaken", ("FenceLast",), "OneOwnerCommits", faults={"Evictions": 1}, records=1
+    ),
     Configuration(
         "read to the last stable offset: rows lost",
         ("LastStableOffset",),
         "RowsEqualTheFold",
         faults={"Crashes": 1, "Foreign": 1},
     ),
-    Configuration("commits go on while revoked: unsettled", ("Unsuspended",), "RevokeSettles"),
-    Configuration("commits go on while revoked: fenced", ("Unsuspended",), "MembersAreNotFenced"),
+    Configuration("commits go on while revoked: unsettled", ("Unsuspended",), "RevokeSettles", records=1),
+    Configuration("commits go on while revoked: fenced", ("Unsuspended",), "MembersAreNotFenced", records=1),
     Configuration(
         "kept over a skipped generation: fenced",
         ("KeptOverSkippedGenerations",),
         "MembersAreNotFenced",
         faults={"Evictions": 1},
+        records=1,
     ),
 )
 """Each bug, and the promise that it breaks."""
 
 FINDINGS = (
-    Configuration("a zombie's take-over may refuse", breaks="NobodyRefuses", faults={"Evictions": 1}),
+    Configuration("a zombie's take-over may refuse", breaks="NobodyRefuses", faults={"Evictions": 1}, records=1),
 )
 """What the sound model does that one might not expect; docs/model says what it means."""
 

