@@ -7,7 +7,7 @@
 #   PROCESSES=1         make test: integration tests one after another
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration check format documents lock clean
+.PHONY: help demo test test-unit test-integration model check format documents lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -41,6 +41,10 @@ test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn 
 	@echo "== integration tests"
 	@$(BIN)/python -m tests.brokers.kafka_jars
 	@$(PYTEST) tests/integration -n $(PROCESSES) --dist worksteal
+
+model: ## Check the model of checkpoint, fence, take-over and revocation with TLC (needs mvn and Java 17 or later)
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.model
 
 check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt

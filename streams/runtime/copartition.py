@@ -6,14 +6,13 @@ folded while the transaction is on its way.
 
 The checkpoint, in steps; each step's name is that of the model's action (docs/model):
 
-1. SNAPSHOT_TAKEN, in :meth:`Copartition._commit`: what is folded is in memory, as bytes for the transaction. A crash
-   leaves the last checkpoint, from which the next owner folds the same again. (Kafka Streams flushes its stores between
-   two records, so nothing is folded meanwhile; here folding goes on, and one ``await`` inside this step would mix rows of
-   the next commit into this one.)
-2. to 7. CHECKED, BEGUN, RECORDS_WRITTEN, LAST_WRITTEN, OFFSETS_SENT, COMMITTED: :class:`transport.writer.Step` says what
-   a crash at each leaves. ``LAST_WRITTEN`` is the progress record, without which the transaction could not be resumed
-   from, so it is in the same transaction. A successor that has fenced meets this owner at any of 4 to 7 as
-   ``ProducerFenced``: the worker crashes, and nothing of the transaction is visible.
+0. SNAPSHOT_TAKEN, in :meth:`Copartition._commit`: what is folded is in memory, as bytes for the transaction. A crash
+   leaves the last checkpoint, from which the next owner folds the same again. (Kafka Streams flushes its stores
+   between two records, so nothing is folded meanwhile. Here folding goes on, and one ``await`` inside this step would
+   mix rows of the next commit into this one.)
+1. CHECKED, 2. BEGUN, 3. RECORDS_WRITTEN, 4. LAST_WRITTEN, 5. OFFSETS_SENT, 6. COMMITTED:
+   :class:`transport.writer.Step` says what a crash at each leaves. An owner whose successor has fenced meets
+   ``ProducerFenced`` on its way to any of 3 to 6: the worker crashes, and nothing of the transaction is visible.
 
 A failed commit is never tried again: whether the broker decided it is not known, and its rows are no longer marked as
 changed. The worker crashes, and the next take-over finds out.
@@ -227,7 +226,7 @@ class Copartition(Generic[TableT]):
         """Write one transaction: rows, outputs, progress, offsets. Raises what the writer raises."""
         self._refuse_if_broken()
         partition, commitment = self.partition, self._commitment
-        # 1. SNAPSHOT_TAKEN: nothing is awaited from here until `commit` has taken copies.
+        # 0. SNAPSHOT_TAKEN: nothing is awaited from here until `commit` has taken copies.
         rows = [OutgoingRecord(commitment.changelog, partition, key, value) for key, value in self.table.take_changes()]
         positions = dict(self.positions)
         moved = {
@@ -246,7 +245,7 @@ class Copartition(Generic[TableT]):
         )
         self._batches, self.outputs, self.uncommitted = [], [], 0
         self._has_room.set()
-        # The snapshot ends; 2. CHECKED to 7. COMMITTED are the writer's.
+        # The snapshot ends; 1. CHECKED to 6. COMMITTED are the writer's.
         await commit
         self._committed_positions = positions
         self._committed_at = time.monotonic()

@@ -17,9 +17,10 @@ rebalance (the eager protocol), and the group waits for it, at most for the reba
 
 1. EPOCH_ENDED: what was read and not folded is dropped; it is read again from where the fold stands. A crash from here
    to 3 is a crash between two commits, or at the step of the one under way.
-2. TAKE_OVER_STOPPED: a take-over under way is cancelled and its writers are closed. A crash leaves a fenced former owner.
-3. SUSPENDED: nothing is committed on the interval any more. Without it a heartbeat between join and assignment would meet
-   the next owner's fence, and a healthy worker would crash.
+2. TAKE_OVER_STOPPED: a take-over under way is cancelled and its writers are closed. A crash leaves a fenced former
+   owner.
+3. SUSPENDED: nothing is committed on the interval any more. Without it a progress record between join and assignment
+   would meet the next owner's fence, and a healthy worker would crash.
 4. PENDING_COMMITTED: the commit under way has ended and what was folded is committed. Only now does the member join the
    next generation, so whoever is assigned there finds nothing open. A crash leaves the checkpoint; a member that is too
    slow is left out of the generation, and its commit then succeeds before the successor's fence or fails after it.

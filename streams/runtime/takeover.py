@@ -12,18 +12,19 @@ Each step's name is that of the model's action (docs/model).
    former owner could still commit rows behind our back.
    A crash from here to step 5 leaves what step 1 left: what was read was in memory only.
 3. CHECKPOINT_FOUND: the last progress record of this co-partition, likewise up to the high watermark.
-4. CHECKPOINT_CHECKED: without one, nothing was ever committed, so the fold starts at the beginning of the source topics.
-   With one: written by this version or an older one, under this policy or an older one, with the same partition count
-   and topics (by Kafka's ids), naming an offset for every source topic that the topic still holds (or has just
-   reached), and rows up to an offset that the changelog has reached.
+4. CHECKPOINT_CHECKED: without one, nothing was ever committed, so the fold starts at the beginning of the source
+   topics. With one: written by this version or an older one, under this policy or an older one, with the same
+   partition count and topics (by Kafka's ids), naming an offset for every source topic that the topic still holds (or
+   has just reached), and rows up to an offset that the changelog has reached.
    What cannot be squared is a :class:`~streams.runtime.errors.RefusedError` that says what would be lost; nothing has
    been written, so it is refused again until a person decides.
-5. HANDED_OVER: a :class:`~streams.runtime.copartition.Copartition` stands at the checkpoint, and commits on its interval
-   from now on. The consumer then seeks to it explicitly (SOUGHT, ``Consumer.perform_seek``); the group's committed
-   offsets are for monitoring only. A crash here is a crash between two commits.
+5. HANDED_OVER: a :class:`~streams.runtime.copartition.Copartition` stands at the checkpoint, and commits on its
+   interval from now on. The consumer then seeks to it explicitly (SOUGHT, ``Consumer.perform_seek``); the group's
+   committed offsets are for monitoring only. A crash here is a crash between two commits.
 
 A process that was paused meanwhile may take these steps although the group has named another owner. It then fences that
 owner, who crashes and takes over again; or it is fenced itself, read what two owners wrote, and can commit none of it.
+Such a reader may also refuse (step 4) although nothing is wrong: the model found it, docs/model says more.
 """
 
 from __future__ import annotations
