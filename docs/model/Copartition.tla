@@ -156,7 +156,7 @@ RecordsWritten(w) ==
 LastWritten(w) ==
   LET s == worker[w] IN
   /\ s.commit = "RecordsWritten" /\ Accepts(w)
-  /\ IF Has("OffsetsFirst")
+  /\ IF Has("OffsetsFirst") \/ Has("ProgressApart")
      THEN UNCHANGED log
      ELSE log' = [log EXCEPT !["progress"] = Append(@, Entry(w, s.snap.pos))]
   /\ txn' = [txn EXCEPT ![Id(w)].state = "ongoing"]
@@ -183,7 +183,10 @@ CommitDecided(w) ==
 Committed(w) ==
   /\ worker[w].commit = "CommitDecided"
   /\ worker' = [worker EXCEPT ![w].commit = "none", ![w].done = worker[w].snap.pos, ![w].snap = NoSnapshot]
-  /\ UNCHANGED <<group, txn, log, offset, budget>>
+  /\ IF Has("ProgressApart")
+     THEN log' = [log EXCEPT !["progress"] = Append(@, [Entry(w, worker[w].snap.pos) EXCEPT !.open = FALSE])]
+     ELSE UNCHANGED log
+  /\ UNCHANGED <<group, txn, offset, budget>>
 
 \* ProducerFenced: the worker crashes; DownAgain is its supervisor's.
 MetFence(w) ==

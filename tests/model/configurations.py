@@ -78,6 +78,13 @@ BROKEN = (
         faults={"Crashes": 1},
     ),
     Configuration("offsets first: transitions lost", ("OffsetsFirst",), "TransitionsExactlyOnce", records=1),
+    Configuration(
+        "progress after the transaction: refused",
+        ("ProgressApart",),
+        "OnlyZombiesRefuse",
+        faults={"Crashes": 1},
+        records=1,
+    ),
     Configuration("no fencing: a zombie commits", ("NoFence",), "ZombiesAreFenced", faults={"Evictions": 1}, records=1),
     Configuration("no fencing: two owners commit", ("NoFence",), "OneOwnerCommits", faults={"Evictions": 1}, records=1),
     Configuration(

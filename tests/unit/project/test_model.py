@@ -25,7 +25,8 @@ def actions() -> set[str]:
 
 def mapped() -> dict[str, tuple[str, str]]:
     """Action → (step in the code, where), as the README's table has them."""
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
+    (table,) = re.findall(r"^## Which step is which$(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", table, re.MULTILINE)
     return {action: (step, where.strip("`")) for action, step, where in rows}
 
 
@@ -66,4 +67,4 @@ def test_every_bug_and_invariant_of_the_configurations_is_in_the_model_and_expla
     for invariant in {*INVARIANTS, *broken}:
         assert re.search(rf"^{invariant} ==", MODEL, re.MULTILINE)
         assert f"`{invariant}`" in README
-    assert set(INVARIANTS) - broken == {"OnlyZombiesRefuse"}  # no bug here makes a rightful take-over refuse
+    assert set(INVARIANTS) <= broken  # else nothing shows that it can fail
