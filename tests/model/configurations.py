@@ -63,7 +63,7 @@ QUICK = Configuration("sound, a crash anywhere", faults={"Crashes": 1})
 SOUND = (
     Configuration("sound, a crash anywhere and a zombie", faults={"Crashes": 1, "Evictions": 1}),
     Configuration("sound, a crash, a foreign transaction", faults={"Crashes": 1, "Foreign": 1, "Heartbeats": 1}),
-    Configuration("sound, a zombie, a timed-out transaction", faults={"Evictions": 1, "Timeouts": 1}),
+    Configuration("sound, a zombie, a timed-out transaction", faults={"Evictions": 1, "Timeouts": 1}, records=1),
 )
 """The sound model as `make model` checks it, besides."""
 
