@@ -4,10 +4,14 @@
 #   BROKER=host:port    make demo: use this Kafka, under a prefix of its own, instead of the embedded broker
 #   KEEP=1              make demo: leave everything running at the end
 #   ARGS='-k fencing'   make test: further arguments for pytest
+#   ARGS='-w network' make bench: further arguments for python -m bench
 #   PROCESSES=1         make test: integration tests one after another
+#   SEED=1 MINUTES=10   make chaos: which schedule of faults, and how long they strike
+#   FAULTS=kill-leader,5  make chaos: only these, by name or by number; FAULTS=list names them
+#   REPORT=docs/reliability.md  make chaos: put the report into this document, too
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration model check format documents lock clean
+.PHONY: help demo bench chaos test test-unit test-integration model check format documents dist lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -18,7 +22,7 @@ PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest $(ARGS)
-CODE := schemas policy transport streams issuer kordon tests scripts $(wildcard bench)
+CODE := schemas policy transport streams issuer kordon tests scripts examples $(wildcard bench)
 export PYTHON VENV
 
 help: ## Say what there is
@@ -46,12 +50,25 @@ model: ## Check the model of checkpoint, fence, take-over and revocation with TL
 	@scripts/bootstrap requirements-dev.txt
 	@$(BIN)/python -m tests.model
 
+bench: ## Kordon against its peers on Apache Kafka; fails where a must is missed (needs mvn and Java 17 or later)
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.brokers.kafka_jars
+	@$(BIN)/python -m bench $(ARGS)
+
+SEED ?= 1
+MINUTES ?= 10
+chaos: ## Faults by a seeded schedule on three brokers; then what was lost, doubled or different
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.brokers.kafka_jars
+	@$(BIN)/python -m tests.chaos $(if $(filter list,$(FAULTS)),--list,--seed $(SEED) --minutes $(MINUTES) $(if $(FAULTS),--faults $(FAULTS)) $(if $(REPORT),--report $(REPORT)))
+
 check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== format (ruff)" && $(BIN)/ruff format --check --quiet $(CODE) || { echo "run: make format"; exit 1; }
 	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(CODE)
 	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py
 	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
+	@echo "== deployment files (hadolint, shellcheck, Compose's schema)" && $(BIN)/hadolint Dockerfile && $(BIN)/shellcheck deploy/make-keys scripts/bootstrap .ci/run && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@echo "== documents" && $(BIN)/python scripts/documents.py --check
 
 format: ## Format the code and mend what the linter can mend
@@ -63,6 +80,11 @@ documents: ## Write the tables of README.md and docs/ from the code
 	@scripts/bootstrap requirements-dev.txt
 	@$(BIN)/python scripts/documents.py
 
+dist: ## Build sdist and wheel into dist/ (docs/releasing.md)
+	@scripts/bootstrap requirements-dev.txt
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build
+
 # The files are universal (one for every supported Python and platform), carry hashes and name no index.
 # Without UPGRADE=1 the pins that still fit stay.
 LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -72,6 +94,7 @@ lock: ## Pin the requirements anew from pyproject.toml (UPGRADE=1: to the newest
 	@test -x .venv-lock/bin/uv || { $(BIN)/python -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet 'uv>=0.9,<1'; }
 	@$(LOCK) pyproject.toml --extra demo --group dev -o requirements-dev.txt >/dev/null
 	@$(LOCK) pyproject.toml --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt >/dev/null
+	@$(LOCK) --group build -c requirements-dev.txt -o requirements-build.txt >/dev/null
 	@$(LOCK) pyproject.toml -c requirements-dev.txt -o requirements.txt >/dev/null
 	@git diff --stat -- 'requirements*.txt'
 

@@ -16,7 +16,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from issuer.copartition import SERVICE, SOURCES
 from issuer.errors import SplitCopartitionError
 from issuer.settings import IssuerSettings
-from transport.client import consumer_arguments
+from transport.client import consumer_arguments, leave_group_when_stopped
+from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
 
 _POLL_MS: Final = 100
@@ -54,7 +55,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def leave(self) -> None:
         """Release what is owned and disconnect. A static member keeps its co-partitions until its session ends."""
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def poll(self) -> frozenset[int] | None:
         """Wait shortly; return the co-partitions of an assignment that has come since, ``None`` without one.
@@ -68,7 +69,12 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._failure is not None:
             raise self._failure
         assigned, self._assigned = self._assigned, None
-        return None if assigned is None else _whole(self._kafka, assigned)
+        try:
+            return None if assigned is None else _whole(self._kafka, assigned)
+        except SplitCopartitionError:
+            # Else a static member that comes back would be given the same parts again, and so for ever.
+            leave_group_when_stopped(self._consumer)
+            raise
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """End the ownership (aiokafka's hook, which would swallow what is raised here)."""

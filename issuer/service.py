@@ -8,17 +8,18 @@ and a new one begins; any fault in it ends the process, which a supervisor start
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from issuer.copartition import SERVICE, Copartition
 from issuer.counts import Counts
 from issuer.envelopes import EnvelopeBuilder
-from issuer.errors import OwnershipLostError
+from issuer.errors import OwnershipLostError, RefusedError
 from issuer.freshness import Freshness
 from issuer.group import Group
 from issuer.judgement import Judge, Rules
@@ -26,19 +27,21 @@ from issuer.key_ring import KeyRing
 from issuer.refusal_rate import RefusalRate
 from issuer.settings import IssuerSettings
 from issuer.state import CopartitionState
-from issuer.takeover import checkpoint_offsets, restore_memory, topic_ids
+from issuer.takeover import checkpoint_offsets, require_unchanged_topics, restore_memory, topic_ids
 from issuer.topics import partition_counts, reply_topics, shared_count
 from policy.policy_file import load_policy
 from schemas.timestamp import Timestamp
 from schemas.topics import REGISTRY, RISK, STREAMS_PROGRESS
 from transport.client import consumer_arguments
+from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
 from transport.trust import Trust
-from transport.views import NotCaughtUpError, View, last_records
+from transport.views import NotCaughtUpError, View, ViewFailedError, last_records
 from transport.watermarks import Watermarks
 from transport.writer import Step, TransactionalWriter
 
 _LAST_RECORD_SECONDS: Final = 60.0
+_TOPIC_CHECK_SECONDS: Final = 5.0
 _MILLIS: Final = 1000
 
 _log: Final = structlog.get_logger("kordon.issuer")
@@ -122,7 +125,9 @@ class Issuer:
             async with AsyncExitStack() as stack:
                 await self._own_within(stack, partitions, partition_count, rules)
         except ExceptionGroup as group:
-            raise _first(group) from group
+            raise _reason_of(_first(group)) from group
+        except ViewFailedError as error:
+            raise _reason_of(error) from error
 
     async def _own_within(
         self, stack: AsyncExitStack, partitions: Sequence[int], partition_count: int, rules: Rules
@@ -168,6 +173,7 @@ class Issuer:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(view.failed())
+            tasks.create_task(self._watch_topics(watermarks, ids, partition_count))
             for copartition in copartitions:
                 tasks.create_task(
                     copartition.run(
@@ -177,6 +183,13 @@ class Issuer:
                         progress_interval_seconds=self._settings.progress_interval_ms / _MILLIS,
                     )
                 )
+
+    async def _watch_topics(self, watermarks: Watermarks, ids: Mapping[str, str], partition_count: int) -> None:
+        """Ask now and then whether the topics are still those that were taken over."""
+        while True:
+            await asyncio.sleep(_TOPIC_CHECK_SECONDS)
+            with contextlib.suppress(KafkaError):  # the next time will do
+                await require_unchanged_topics(self._kafka, watermarks, ids, partition_count)
 
     async def _fence(self, stack: AsyncExitStack, partitions: Sequence[int]) -> dict[int, TransactionalWriter]:
         writers: dict[int, TransactionalWriter] = {}
@@ -208,7 +221,7 @@ class Issuer:
 
     async def _reader(self, stack: AsyncExitStack, copartitions: Sequence[Copartition]) -> AIOKafkaConsumer:
         reader: AIOKafkaConsumer = AIOKafkaConsumer(**consumer_arguments(self._kafka))
-        stack.push_async_callback(reader.stop)
+        stack.push_async_callback(stop_consumer, reader)
         await reader.start()
         positions = {place: at for copartition in copartitions for place, at in copartition.positions.items()}
         reader.assign(list(positions))
@@ -218,6 +231,12 @@ class Issuer:
 
     def _rate(self) -> RefusalRate:
         return RefusalRate(self._settings.refusals_per_second, time.monotonic)
+
+
+def _reason_of(fault: Exception) -> Exception:
+    """Return what made a view fail if a person has to decide about it: a restart would meet it again."""
+    cause = fault.__cause__ if isinstance(fault, ViewFailedError) else None
+    return cause if isinstance(cause, RefusedError) else fault
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

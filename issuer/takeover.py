@@ -35,6 +35,11 @@ from transport.views import last_records, read_to_high_watermark
 from transport.watermarks import Watermarks
 
 _LAST_RECORD_SECONDS: Final = 60.0
+_WATCHED: Final = (*SOURCES, DECISIONS, BINDINGS)
+_REMEMBERED_ELSEWHERE: Final = (
+    "nodes belong to other co-partitions now, where nobody remembers their requests and bindings. Create topics with "
+    "the new count under another prefix"
+)
 
 
 async def restore_memory(kafka: KafkaSettings, states: dict[int, CopartitionState], timeout_seconds: float) -> None:
@@ -62,8 +67,30 @@ async def topic_ids(kafka: KafkaSettings, watermarks: Watermarks) -> dict[str, s
     Raises:
         KafkaError: the broker does not answer as it should.
     """
-    ids = await watermarks.topic_ids([kafka.topic(name) for name in (*SOURCES, DECISIONS, BINDINGS)])
+    ids = await watermarks.topic_ids([kafka.topic(name) for name in _WATCHED])
     return {kafka.without_prefix(topic): topic_id for topic, topic_id in ids.items()}
+
+
+async def require_unchanged_topics(
+    kafka: KafkaSettings, watermarks: Watermarks, ids: Mapping[str, str], partition_count: int
+) -> None:
+    """Refuse to go on once topics are not those of the take-over, which had these :func:`topic_ids`.
+
+    Offsets do not tell: a topic that was created anew and has grown beyond them would be read on as if nothing were.
+
+    Raises:
+        CheckpointOutOfRangeError: one was created anew.
+        PartitionCountError: one has another partition count.
+        KafkaError: the broker does not answer as it should.
+    """
+    states = await watermarks.topic_states([kafka.topic(name) for name in _WATCHED])
+    _check_ids(ids, {kafka.without_prefix(topic): state.topic_id for topic, state in states.items()})
+    for topic, state in states.items():
+        if state.partitions != partition_count:
+            raise PartitionCountError(
+                f"the co-partitions were taken with {partition_count} partitions, now there are {state.partitions} of "
+                f"{topic}: {_REMEMBERED_ELSEWHERE}"
+            )
 
 
 async def checkpoint_offsets(
@@ -90,7 +117,7 @@ async def checkpoint_offsets(
     low, high = await watermarks.low(sources), await watermarks.high(sources)
     checkpoints = {place.partition: _read_checkpoint(record, partition_count) for place, record in reports.items()}
     for checkpoint in checkpoints.values():
-        _check_topic_ids(checkpoint, ids)
+        _check_ids(checkpoint.topicIds or {}, ids)
     offsets: dict[int, dict[str, int]] = {p: {} for p in partitions}
     for place, name in sources.items():
         found = checkpoints.get(place.partition)
@@ -151,15 +178,13 @@ def _check_versions(checkpoint: IssuerProgress, partition: int, partition_count:
         )
     if checkpoint.partitionCount != partition_count:
         raise PartitionCountError(
-            f"{where} was written with {checkpoint.partitionCount} partitions, now there are {partition_count}: nodes "
-            "belong to other co-partitions now, where nobody remembers their requests and bindings. Create topics "
-            "with the new count under another prefix"
+            f"{where} was written with {checkpoint.partitionCount} partitions, now there are {partition_count}: "
+            f"{_REMEMBERED_ELSEWHERE}"
         )
 
 
-def _check_topic_ids(checkpoint: IssuerProgress, ids: Mapping[str, str]) -> None:
-    """Refuse a checkpoint of topics that are gone: the offsets of those that bear their names mean something else."""
-    known = checkpoint.topicIds or {}
+def _check_ids(known: Mapping[str, str], ids: Mapping[str, str]) -> None:
+    """Refuse topics that are gone: the offsets of those that bear their names mean something else."""
     for topic, topic_id in ids.items():
         if known.get(topic, topic_id) != topic_id:
             raise CheckpointOutOfRangeError(

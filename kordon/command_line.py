@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "capsule": ("kordon.commands.capsule:capsule", "Request a capsule as a node does."),
     "policy": ("kordon.commands.policy:policy", "Try the rules on recorded records, without Kafka."),
+    "ledger": ("kordon.commands.ledger:ledger", "Keep what happened in a SQLite file, and ask it."),
     "simulate": ("kordon.commands.simulate:simulate", "Play a fleet: to Kafka, or as lines to read."),
     "config": ("kordon.commands.config:config", "Print every setting, its value, unit and source."),
 }
@@ -51,6 +52,7 @@ First steps:
   kordon issuer                                 issue capsules (another)
   kordon node enroll node-1 --public-key …      let a node in
   kordon quarantine watch                       see who is held, live
+  kordon ledger run                             keep what happens, to ask it later
 
 \b
 Settings come from the environment (KORDON_…) and a TOML file (KORDON_CONFIG_FILE);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from aiokafka.errors import (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
@@ -16,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from kordon.failures import CommandFailed, ExitStatus
+from kordon.ledger.errors import REBUILD, LedgerError, QueryError
 from transport.administration import AdministrationError
 from transport.key_files import KeyFileError
 from transport.private_files import PrivateFileError
@@ -80,6 +83,19 @@ def failure_of(error: BaseException | None) -> CommandFailed | None:
                 ExitStatus.CONFIGURATION,
                 f"{error.filename}: {error.strerror}",
                 "Correct the path or its permissions.",
+            )
+    return _failure_of_ledger(error)
+
+
+def _failure_of_ledger(error: BaseException | None) -> CommandFailed | None:
+    match error:
+        case QueryError():
+            return CommandFailed(ExitStatus.USAGE, str(error), error.remedy)
+        case LedgerError():
+            return CommandFailed(ExitStatus.REFUSED, str(error), error.remedy)
+        case sqlite3.Error():
+            return CommandFailed(
+                ExitStatus.REFUSED, f"the ledger cannot be used: {_text(error)}", f"Is the disk full? {REBUILD}"
             )
     return None
 

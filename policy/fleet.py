@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from policy import steady
 from policy.admission import Rejection, RejectionRule, RiskInput, admit_key, admit_time, admit_timestamp
 from policy.policy_file import Policy
 from policy.risk import Folded, Late, fold
 from policy.scoring import Source
-from schemas.codec import DecodeError, decode
+from policy.standing import Standing, restored, standing_of
+from schemas.codec import DecodeError, decode, decoder_of
 from schemas.commands import Command
 from schemas.decisions import CapsuleDecision
 from schemas.network import NetworkObservation
-from schemas.risk import RiskRow
+from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
 from schemas.telemetry import Telemetry
-from schemas.timestamp import Timestamp
-from schemas.topics import COMMANDS, DECISIONS, NETWORK, TELEMETRY, repartition_of
+from schemas.timestamp import Timestamp, read_instant
+from schemas.topics import COMMANDS, DECISIONS, NETWORK, RISK, TELEMETRY, repartition_of
 
 INPUTS: Final[Mapping[str, type[RiskInput]]] = MappingProxyType(
     {
@@ -33,15 +35,92 @@ INPUTS: Final[Mapping[str, type[RiskInput]]] = MappingProxyType(
 """What each source topic of the fold carries."""
 
 
-class Fleet:
-    """Risk rows by node id, and the fold that advances them.
+class UnreadableRowError(Exception):
+    """A restored row is none that this fold can go on from; ``value`` are its bytes."""
 
-    ``rows`` may be filled beforehand (a restored table) and read at any time; a row is replaced, never changed.
+    def __init__(self, value: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.value = value
+
+
+class Fleet:
+    """Risk rows by node id, and the fold that advances them; a row is replaced, never changed.
+
+    ``standings`` are the rows as they are kept; :meth:`row` and :attr:`rows` give them as the rules see them. A row
+    that was restored is dormant, mere bytes, until its node's next record: of a long log's rows most were superseded,
+    and as bytes a million take less memory.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.rows: dict[str, RiskRow] = {}
+        self.standings: dict[str, Standing] = {}
+        self._dormant: dict[bytes, bytes] = {}
+        observed = steady.observations(self.standings, policy.version)
+        reported = steady.reports(self.standings, policy.version)
+        self._steady: Mapping[str, steady.Advance] = {
+            NETWORK: observed,
+            repartition_of(NETWORK): observed,
+            TELEMETRY: reported,
+            repartition_of(TELEMETRY): reported,
+        }
+
+    def row(self, node_id: str) -> RiskRow | None:
+        """Return a node's row, ``None`` before its first record."""
+        standing = self.standings.get(node_id) or self._wake(node_id)
+        return None if standing is None else standing.row()
+
+    @property
+    def rows(self) -> dict[str, RiskRow]:
+        """All rows, by node id: a copy."""
+        for key in list(self._dormant):
+            self._wake(key.decode())
+        return {node_id: standing.row() for node_id, standing in self.standings.items()}
+
+    def put(self, row: RiskRow) -> None:
+        """Take a row as it is."""
+        self.standings[row.nodeId] = standing_of(row)
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take a row as its topic holds it, in place of an earlier one; ``None`` removes it. Unchecked."""
+        if value is None:
+            self._dormant.pop(key, None)
+        else:
+            self._dormant[key] = value
+
+    def check_restored(self) -> None:
+        """Check every row that was restored and not looked at yet.
+
+        Raises:
+            UnreadableRowError: a row cannot be read, lies under another key than its node's id, or is of a newer
+                schema or policy. The first such.
+        """
+        decode_row, newest_policy = decoder_of(Standing).decode, self.policy.version
+        for key, value in self._dormant.items():
+            try:
+                row = decode_row(value)
+                for instant in (row.updatedAt, row.lastNetworkAt, row.lastTelemetryAt):
+                    if instant is not None:
+                        read_instant(instant)
+            except (ValueError, RecursionError) as error:
+                raise UnreadableRowError(value, str(error)) from error
+            if row.nodeId.encode() != key:
+                raise UnreadableRowError(value, "it lies under another key than its node's id")
+            if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > newest_policy:
+                raise UnreadableRowError(value, "it is of a newer schema or policy")
+
+    def _wake(self, node_id: str) -> Standing | None:
+        value = self._dormant.pop(node_id.encode(), None)
+        if value is None:
+            return None
+        standing = self.standings[node_id] = restored(decode(Standing, value, RISK))
+        return standing
+
+    def steady(self, topic: str) -> steady.Advance:
+        """Return the function that folds those records of a source topic that say nothing new (:mod:`policy.steady`).
+
+        It has folded a record or answers ``None``: then :meth:`fold` takes it. ``fold`` alone comes to the same.
+        """
+        return self._steady.get(topic, _never_steady)
 
     def fold(
         self,
@@ -68,7 +147,11 @@ class Fleet:
         if rejection is not None:
             return rejection
         source = Source(topic, partition, offset, Timestamp(timestamp))
-        outcome = fold(self.rows.get(message.nodeId), message, source, self.policy)
+        outcome = fold(self.row(message.nodeId), message, source, self.policy)
         if isinstance(outcome, Folded):
-            self.rows[message.nodeId] = outcome.row
+            self.put(outcome.row)
         return outcome
+
+
+def _never_steady(key: bytes | None, value: bytes | None, timestamp: int) -> None:
+    """Leave the record to the rules."""

@@ -87,20 +87,6 @@ def _observe(row: RiskRow, observation: NetworkObservation, source: Source, poli
     if row.lastNetworkAt is not None and observation.observedAt < row.lastNetworkAt:
         return LATE
     before = row.current or NOWHERE
-    if (
-        (observation.ip is None or observation.ip == before.ip)
-        and (observation.asn is None or observation.asn == before.asn)
-        and (observation.region is None or observation.region == before.region)
-        and _is_settled(row, policy)
-    ):
-        return Folded(
-            msgspec.structs.replace(
-                row,
-                revision=row.revision + 1,
-                updatedAt=source.timestamp,
-                lastNetworkAt=observation.observedAt,
-            )
-        )
     current = overlay(before, Network(observation.ip, observation.asn, observation.region))
     # A baseline field that is unknown takes the first value seen, on trust.
     baseline = overlay(current, row.baseline or NOWHERE)
@@ -112,20 +98,6 @@ def _report(row: RiskRow, report: Telemetry, source: Source, policy: Policy) -> 
         return LATE
     before = signal_of(row.signals, SignalKind.ABRUPT_STOP)
     abrupt_stop = judge_boot(row, report, before, source, policy)
-    if (
-        abrupt_stop is before
-        and (report.bootId is None or report.bootId == row.lastBootId)
-        and report.lastShutdownClean is row.lastShutdownClean
-        and _is_settled(row, policy)
-    ):
-        return Folded(
-            msgspec.structs.replace(
-                row,
-                revision=row.revision + 1,
-                updatedAt=source.timestamp,
-                lastTelemetryAt=report.observedAt,
-            )
-        )
     return _settle(
         _with_abrupt_stop(row, abrupt_stop),
         source,
@@ -199,11 +171,6 @@ def _accept_judged_network(row: RiskRow, decision: CapsuleDecision, source: Sour
     if decision.capsuleId is not None and decision.expiresUtc is not None:
         changes["lastCapsule"] = LastCapsule(decision.capsuleId, decision.expiresUtc)
     return _settle(row, source, policy, **changes)
-
-
-def _is_settled(row: RiskRow, policy: Policy) -> bool:
-    """Tell whether judging the row again could change nothing: the shortcut of the hot path."""
-    return row.exemptUntil is None and row.policyVersion == policy.version and row.revision > 0
 
 
 def _with_abrupt_stop(row: RiskRow, abrupt_stop: Signal | None) -> RiskRow:

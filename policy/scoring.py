@@ -28,7 +28,7 @@ class Source(msgspec.Struct, frozen=True, gc=False):
 
 def score_of(signals: Iterable[Signal]) -> int:
     """Return the sum of the raised signals' points."""
-    return sum(signal.points for signal in signals)
+    return sum([signal.points for signal in signals])
 
 
 def overlay(base: Network, top: Network) -> Network:
@@ -55,6 +55,8 @@ def raised_signals(
     """
     points = policy.points
     signals = []
+    if current == baseline and abrupt_stop is None:
+        return ()
     for kind, worth, was, now in (
         (SignalKind.IP_CHANGED, points.ipChanged, baseline.ip, current.ip),
         (SignalKind.ASN_CHANGED, points.asnChanged, baseline.asn, current.asn),
@@ -69,7 +71,10 @@ def raised_signals(
 
 def signal_of(signals: Iterable[Signal], kind: SignalKind) -> Signal | None:
     """Return the signal of one kind, or ``None`` while it is not raised."""
-    return next((signal for signal in signals if signal.kind is kind), None)
+    for signal in signals:
+        if signal.kind is kind:
+            return signal
+    return None
 
 
 def _raised(

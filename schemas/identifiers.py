@@ -1,11 +1,17 @@
 """The constrained strings and numbers that messages are made of (design.md section 4)."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 # `$` of Python's `re` also matches before a final newline; the look-ahead closes that and is harmless in ECMA 262.
 _END = r"$(?!\n)"
+
+FINGERPRINT_CHARACTERS: Final = "0123456789abcdefABCDEF"
+FINGERPRINT_LENGTHS: Final = (32, 128)
+VERSION_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
+VERSION_LENGTHS: Final = (1, 64)
+"""What the patterns of a fingerprint and a version say, for who checks them without a regular expression; inclusive."""
 
 NodeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,128}" + _END, description="A node's id and its record key.")]
 Fingerprint = Annotated[

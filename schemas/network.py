@@ -1,10 +1,15 @@
 """Where a node is seen in the network."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from schemas.addresses import canonical_ip
 from schemas.identifiers import AutonomousSystem, Identifier, NodeId, Region
 from schemas.timestamp import Timestamp
+
+Address = Annotated[str, Meta(description="IPv4 or IPv6, without a zone; compared in canonical form (RFC 5952).")]
 
 
 class InvalidFieldError(ValueError):
@@ -26,7 +31,7 @@ def canonicalised_ip(text: str) -> str:
 class Network(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A place in the network; each part may be unknown. ``ip`` is canonical after decoding."""
 
-    ip: str | None = None
+    ip: Address | None = None
     asn: AutonomousSystem | None = None
     region: Region | None = None
 
@@ -39,12 +44,12 @@ class NetworkObservation(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fal
     """What an observer (gateway, VPN, load balancer) saw of a node; at least one of ip, asn, region."""
 
     nodeId: NodeId
-    observedAt: Timestamp
-    ip: str | None = None
+    observedAt: Annotated[Timestamp, Meta(description="When it was seen, by the observer's clock.")]
+    ip: Address | None = None
     asn: AutonomousSystem | None = None
     region: Region | None = None
-    eventId: Identifier | None = None
-    observer: Identifier | None = None
+    eventId: Annotated[Identifier | None, Meta(description="The observer's own id, for people.")] = None
+    observer: Annotated[Identifier | None, Meta(description="Who saw it, for people.")] = None
 
     def __post_init__(self) -> None:
         if self.ip is not None:

@@ -17,6 +17,7 @@ _MINUTE_MILLIS: Final = 60 * _SECOND_MILLIS
 _MILLIS_OF_SUFFIX: Final = {"Z": 0} | {f".{millis:03d}Z": millis for millis in range(1000)}
 _SUFFIX_OF_MILLIS: Final = tuple(f".{millis:03d}Z" for millis in range(1000))
 _CACHED_SECONDS: Final = 16_384
+_CANONICAL_LENGTH: Final = len("2026-11-23T20:00:00.000Z")
 _second_of_text: dict[str, int] = {}
 _text_of_second: dict[int, str] = {}
 
@@ -43,22 +44,41 @@ class Timestamp(int):
         Raises:
             ValueError: the text is not such a time; the message says what is wrong and repeats no input.
         """
-        second = _second_of_text.get(text[:19])
-        if second is not None:
-            millis = _MILLIS_OF_SUFFIX.get(text[19:])
-            if millis is not None:
-                return cls(second + millis)
-        return cls(_parse(text))
+        return cls(read_instant(text)[0])
 
     def __str__(self) -> str:
-        second, millis = divmod(int(self), _SECOND_MILLIS)
-        text = _text_of_second.get(second)
-        if text is None:
-            text = _remember(_text_of_second, second, _format_second(second))
-        return text + _SUFFIX_OF_MILLIS[millis]
+        return canonical_text(self)
 
     def __repr__(self) -> str:
         return f"Timestamp.parse({str(self)!r})"
+
+
+def canonical_text(millis: int) -> str:
+    """Return the wire form of milliseconds since 1970: ``2026-11-23T20:00:00.000Z``.
+
+    These texts are ordered as their instants are. Bounds are a :class:`Timestamp`'s; beyond them ValueError is raised.
+    """
+    second = millis // _SECOND_MILLIS
+    text = _text_of_second.get(second)
+    if text is None:
+        text = _remember(_text_of_second, second, _format_second(second))
+    return text + _SUFFIX_OF_MILLIS[millis - second * _SECOND_MILLIS]
+
+
+def read_instant(text: str) -> tuple[int, str]:
+    """Return an RFC 3339 date-time as milliseconds since 1970 and in its canonical text (:func:`canonical_text`).
+
+    Raises:
+        ValueError: as :meth:`Timestamp.parse`.
+    """
+    second = _second_of_text.get(text[:19])
+    millis = _MILLIS_OF_SUFFIX.get(text[19:])
+    if second is None or millis is None:
+        instant = _parse(text)
+        return instant, canonical_text(instant)
+    if len(text) == _CANONICAL_LENGTH:
+        return second + millis, text
+    return second + millis, f"{text[:19]}.000Z"
 
 
 def _parse(text: str) -> int:

@@ -4,12 +4,12 @@ Topics never introduce keys by themselves: every service, node and verifier star
 """
 
 from enum import StrEnum
-from inspect import cleandoc
 from typing import Annotated, Any
 
 import msgspec
 
 from schemas.identifiers import Identifier
+from schemas.json_schema import schema_of
 from schemas.network import InvalidFieldError
 from schemas.registry import KeyId, PublicKeyText
 from schemas.timestamp import Timestamp
@@ -96,27 +96,5 @@ class TrustDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of ``trust.json``; ``docs/trust.schema.json`` is this, and a test holds it."""
-    schema = msgspec.json.schema(TrustDocument, schema_hook=_schema_of_custom)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Kordon trust.json"}
-    return head | {name: _without_indentation(value) for name, value in schema.items()}
-
-
-def _without_indentation(schema: Any) -> Any:
-    # From Python 3.13 on the compiler takes the indentation out of docstrings; the schema is the same on every version.
-    if isinstance(schema, dict):
-        return {
-            name: cleandoc(value) if name == "description" and isinstance(value, str) else _without_indentation(value)
-            for name, value in schema.items()
-        }
-    return [_without_indentation(each) for each in schema] if isinstance(schema, list) else schema
-
-
-def _schema_of_custom(custom_type: type) -> dict[str, Any]:
-    if custom_type is Timestamp:
-        return {"type": "string", "format": "date-time"}
-    raise NotImplementedError(custom_type)
-
-
-if __name__ == "__main__":
-    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())  # noqa: T201 - what it is for
+    """Return the JSON Schema (2020-12) of ``trust.json``; ``docs/trust.schema.json`` is this."""
+    return schema_of(TrustDocument) | {"title": "Kordon trust.json"}

@@ -1,4 +1,4 @@
-"""Writes the tables of the documents from the code: topics, access lists, settings.
+"""Writes from the code the tables of the documents (topics, access lists, settings) and whole files (the contracts).
 
     python scripts/documents.py            write them
     python scripts/documents.py --check    change nothing, exit 1 where a document is not what the code says
@@ -19,7 +19,11 @@ from typing import Any, Final
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from bench.report import musts_table, results_table
 from issuer.settings import IssuerSettings
+from kordon.contracts.files import GENERATED, generated_files
+from kordon.contracts.pages import PAGES, markdown_table
+from kordon.ledger.settings import LedgerSettings
 from kordon.settings import CommandSettings
 from schemas.topics import TOPICS, Cleanup, Party, TopicSpec
 from streams.settings import WorkerSettings
@@ -27,13 +31,14 @@ from transport.settings import KafkaSettings
 from transport.settings_file import SectionSettings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-DOCUMENTS: Final = ("README.md", "docs/settings.md", "docs/operations.md")
+DOCUMENTS: Final = ("README.md", "docs/settings.md", "docs/operations.md", "docs/performance.md", "docs/producers.md")
 MARKED: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 SETTINGS: Final[dict[str, type[SectionSettings]]] = {
     "kafka": KafkaSettings,
     "worker": WorkerSettings,
     "issuer": IssuerSettings,
+    "ledger": LedgerSettings,
     "kordon": CommandSettings,
 }
 
@@ -67,13 +72,13 @@ def topics() -> str:
         for spec in TOPICS.values()
         if not spec.name.endswith((".dlq", ".repartition"))
     ]
-    return _table(("topic", "kept", "value", "written by", "read by"), rows)
+    return markdown_table(("topic", "kept", "value", "written by", "read by"), rows)
 
 
 def access() -> str:
     """Every topic, the derived ones too, and which principals need which operation on it."""
     rows = [(f"`{spec.name}`", _parties(spec.writers), _parties(spec.readers)) for spec in TOPICS.values()]
-    return _table(("topic", "Write", "Read"), rows)
+    return markdown_table(("topic", "Write", "Read"), rows)
 
 
 def first_settings() -> str:
@@ -90,7 +95,10 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "topics": topics,
     "access": access,
     "first-settings": first_settings,
+    "bench-results": results_table,
+    "bench-musts": musts_table,
     **{f"settings-{name}": settings_of(section) for name, section in SETTINGS.items()},
+    **PAGES,
 }
 
 
@@ -106,22 +114,30 @@ def rewritten(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write or check every document; returns the exit status."""
     check = arguments == ["--check"]
-    stale = False
-    for name in DOCUMENTS:
-        path = ROOT / name
-        before = path.read_text(encoding="utf-8")
-        after = rewritten(before)
-        if before == after:
-            continue
-        stale = True
+    wanted: dict[str, str | None] = {name: rewritten((ROOT / name).read_text(encoding="utf-8")) for name in DOCUMENTS}
+    wanted |= generated_files()
+    # A message that is gone leaves no schema behind.
+    left_over = {str(path.relative_to(ROOT)) for path in (ROOT / GENERATED).glob("*.json")} - wanted.keys()
+    wanted |= dict.fromkeys(left_over)
+    stale = [name for name, text in wanted.items() if _text_of(name) != text]
+    for name in stale:
+        before, after = _text_of(name) or "", wanted[name]
         if check:
             lines = difflib.unified_diff(
-                before.splitlines(), after.splitlines(), name, f"{name} by the code", "", "", 1
+                before.splitlines(), (after or "").splitlines(), name, f"{name} by the code", "", "", 1
             )
             sys.stderr.write("\n".join(lines) + "\nrun: make documents\n")
+        elif after is None:
+            (ROOT / name).unlink()
         else:
-            path.write_text(after, encoding="utf-8")
-    return int(check and stale)
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(after, encoding="utf-8")
+    return int(check and bool(stale))
+
+
+def _text_of(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def _settings_table(fields: Iterable[tuple[type[SectionSettings], FieldInfo, str]]) -> str:
@@ -129,7 +145,7 @@ def _settings_table(fields: Iterable[tuple[type[SectionSettings], FieldInfo, str
         (f"`{section.variable(name)}`", _default(field), _allowed(field), (field.description or "").rstrip("."))
         for section, field, name in fields
     ]
-    return _table(("variable", "default", "allowed", "meaning"), rows)
+    return markdown_table(("variable", "default", "allowed", "meaning"), rows)
 
 
 def _default(field: FieldInfo) -> str:
@@ -157,11 +173,6 @@ def _cleanup(spec: TopicSpec) -> str:
 
 def _parties(parties: frozenset[Party]) -> str:
     return ", ".join(REPLACED.get(party, party.value) for party in Party if party in parties)
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [columns, tuple("---" for _ in columns), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
 if __name__ == "__main__":

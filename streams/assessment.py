@@ -97,33 +97,39 @@ class Assessment:
     def _judge_all(self, copartition: Copartition[RiskTable], topic: str, records: Sequence[Record]) -> None:
         """Judge records of one topic in the given order: the hot path."""
         table, partition = copartition.table, copartition.partition
-        fold, placed, changed = table.fleet.fold, table.placed, table.changed
-        name, is_repartition, is_command = source_of(topic), topic in _REPARTITION, topic == COMMANDS
+        name, is_repartition = source_of(topic), topic in _REPARTITION
+        advance, changed = table.fleet.steady(topic), table.changed
         folded = 0
         for record in records:
-            key = record.key
-            if key not in placed and self._is_misplaced(copartition, topic, record):
-                continue
-            if is_command and self._is_unsigned(copartition, record):
-                continue
-            origin = getattr(record, "partition", partition) if is_repartition else partition
-            outcome = fold(name, origin, record.offset, record.timestamp, key, record.value)
-            if isinstance(outcome, Folded):
+            # A node that has a row here is rightly placed, and commands are never steady: nothing is left to check.
+            node_id = advance(record.key, record.value, record.timestamp)
+            if node_id is not None:
                 folded += 1
-                changed.add(outcome.row.nodeId)
-                if key not in placed and key is not None:
-                    placed.add(key)
-                if outcome.transition is not None:
-                    copartition.outputs.append(
-                        OutgoingRecord(self._quarantine, partition, key, encode(outcome.transition))
-                    )
-                    self._counts.transitions += 1
-            elif isinstance(outcome, Rejection):
-                received = self._received(topic, partition, record)
-                self._reject(copartition, received, outcome.rule.value, outcome.reason)
+                changed.add(node_id)
             else:
-                self._counts.late += 1
+                origin = getattr(record, "partition", partition) if is_repartition else partition
+                self._judge(copartition, topic, name, origin, record)
         self._counts.folded += folded
+
+    def _judge(self, copartition: Copartition[RiskTable], topic: str, name: str, origin: int, record: Record) -> None:
+        """Judge a record that may change something: ``name`` and ``origin`` are where it was first written."""
+        table, partition, key = copartition.table, copartition.partition, record.key
+        if self._is_misplaced(copartition, topic, record):
+            return
+        if topic == COMMANDS and self._is_unsigned(copartition, record):
+            return
+        outcome = table.fleet.fold(name, origin, record.offset, record.timestamp, key, record.value)
+        if isinstance(outcome, Folded):
+            self._counts.folded += 1
+            table.changed.add(outcome.row.nodeId)
+            if outcome.transition is not None:
+                copartition.outputs.append(OutgoingRecord(self._quarantine, partition, key, encode(outcome.transition)))
+                self._counts.transitions += 1
+        elif isinstance(outcome, Rejection):
+            received = self._received(topic, partition, record)
+            self._reject(copartition, received, outcome.rule.value, outcome.reason)
+        else:
+            self._counts.late += 1
 
     def _is_misplaced(self, copartition: Copartition[RiskTable], topic: str, record: Record) -> bool:
         """Send a record of another co-partition's node on its way; an illegible key is the policy's business."""

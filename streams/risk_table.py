@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from policy.fleet import Fleet
+from policy.fleet import Fleet, UnreadableRowError
 from policy.policy_file import Policy
-from schemas.codec import DecodeError, decode, encode
-from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
-from schemas.topics import RISK
+from schemas.codec import encode
+from schemas.risk import RISK_SCHEMA_VERSION
 from streams.runtime.errors import NewerStateError, UnreadableStateError
 
 
@@ -25,46 +24,41 @@ _VERSIONS = msgspec.json.Decoder(_Versions)
 
 
 class RiskTable:
-    """Rows by node id.
-
-    ``placed`` holds the keys that are known to belong into this co-partition: those of its rows. Finding a key there
-    is much cheaper than hashing it.
-    """
+    """Rows by node id, and the ids of those that changed since the last commit."""
 
     def __init__(self, policy: Policy) -> None:
         self.fleet = Fleet(policy)
         self.changed: set[str] = set()
-        self.placed: set[bytes] = set()
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
-        """Take a row from the changelog; ``None`` as value removes it.
+        """Take a row from the changelog; ``None`` as value removes it. Whether it is one, :meth:`check_restored` tells.
 
         Raises:
-            NewerStateError: the row is of a newer schema or policy.
-            UnreadableStateError: it is no row.
+            UnreadableStateError: the record has no key.
         """
         if key is None:
             raise UnreadableStateError("a record on the risk topic has no key; nobody but the worker may write there")
-        if value is None:
-            self.placed.discard(key)
-            self.fleet.rows.pop(key.decode(errors="replace"), None)
-            return
+        self.fleet.restore(key, value)
+
+    def check_restored(self) -> None:
+        """Check the rows that were restored, once all are.
+
+        Raises:
+            NewerStateError: a row is of a newer schema or policy.
+            UnreadableStateError: a row is none.
+        """
         try:
-            row = decode(RiskRow, value, RISK)
-        except DecodeError as error:
-            _refuse_newer(value, self.fleet.policy)
+            self.fleet.check_restored()
+        except UnreadableRowError as error:
+            _refuse_newer(error.value, self.fleet.policy)
             raise UnreadableStateError(
                 f"a row on the risk topic cannot be read, so what it says of its node would be lost: {error}"
             ) from error
-        if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > self.fleet.policy.version:
-            _refuse_newer(value, self.fleet.policy)
-        self.fleet.rows[row.nodeId] = row
-        self.placed.add(key)
 
     def take_changes(self) -> Iterable[tuple[bytes, bytes]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
         changed, self.changed = self.changed, set()
-        rows = self.fleet.rows
+        rows = self.fleet.standings
         return [(node_id.encode(), encode(rows[node_id])) for node_id in changed]
 
 

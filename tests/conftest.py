@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
 
 from tests.brokers.apache_kafka import ApacheKafka
 from tests.brokers.broker import Broker, BrokerUnavailable
+from tests.brokers.kafka_jars import jars, java
 from tests.brokers.noida_db import NoidaDb
 from transport.settings import KafkaSettings
 
@@ -32,17 +34,29 @@ INTEGRATION = Path(__file__).with_name("integration")
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
-def start(make: Callable[[Path], Broker], directory: Path, config: pytest.Config) -> Broker:
-    """Start a broker; where this machine lacks what it needs, skip (in CI: fail) and remember why."""
-    broker = make(directory)
+@contextmanager
+def unless_unavailable(name: str, config: pytest.Config) -> Iterator[None]:
+    """Where this machine lacks what the broker in it needs, skip (in CI: fail) and remember why."""
     try:
-        broker.start()
+        yield
     except BrokerUnavailable as missing:
-        config.stash.setdefault(NOT_RUN, {})[broker.name] = str(missing)
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(f"{broker.name} is required in CI: {missing}", pytrace=False)
-        pytest.skip(f"{broker.name} is not available: {missing}")
+        do_without(name, missing, config)
+
+
+def start(make: Callable[[Path], Broker], directory: Path, config: pytest.Config) -> Broker:
+    """Start a broker, unless it is not available here."""
+    broker = make(directory)
+    with unless_unavailable(broker.name, config):
+        broker.start()
     return broker
+
+
+def do_without(name: str, missing: BrokerUnavailable, config: pytest.Config) -> NoReturn:
+    """Skip (in CI: fail) a test for want of a broker, and remember why."""
+    config.stash.setdefault(NOT_RUN, {})[name] = str(missing)
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"{name} is required in CI: {missing}", pytrace=False)
+    pytest.skip(f"{name} is not available: {missing}")
 
 
 @pytest.fixture(scope="session", params=list(BROKERS))
@@ -70,11 +84,27 @@ def kafka(broker: Broker, prefix: str) -> KafkaSettings:
 
 
 @pytest.fixture
+def apache_kafka_jars(request: pytest.FixtureRequest) -> None:
+    """Java and Apache Kafka's jars, for a test that starts brokers itself."""
+    try:
+        java()
+        jars()
+    except BrokerUnavailable as missing:
+        do_without(APACHE_KAFKA, missing, request.config)
+
+
+@pytest.fixture
 def own_apache_kafka(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
     """An Apache Kafka for one test alone, which may stop, kill and start it again."""
     broker = start(ApacheKafka, tmp_path / APACHE_KAFKA, request.config)
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def unless_apache_kafka_is_unavailable(request: pytest.FixtureRequest) -> AbstractContextManager[None]:
+    """A context in which a test starts an Apache Kafka in a way of its own."""
+    return unless_unavailable(APACHE_KAFKA, request.config)
 
 
 def broker_of(item: pytest.Item) -> str | None:

@@ -16,12 +16,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
-from schemas.topics import TOPICS, Cleanup, TopicSpec
+from schemas.topics import TOPICS, Cleanup, Party, TopicSpec
 from transport.client import admin_arguments
 from transport.settings import KafkaSettings
 
 DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
 """Kafka's own default of `max.message.bytes`, said explicitly so that a broker's other default does not count."""
+
+LONGEST_FUTURE_MS: Final = 3_600_000
+"""Kafka 4's own default of `message.timestamp.after.max.ms`, said explicitly. Under the older one, which is none, a
+producer whose clock is a day ahead would silence its node for a day: the record's timestamp is its clock's too."""
 
 DEFAULT_REPLICATION_FACTOR: Final = 3
 
@@ -72,6 +76,8 @@ def topic_config(settings: KafkaSettings, spec: TopicSpec, replication_factor: i
     }
     if spec.cleanup is Cleanup.COMPACT:
         return {**config, **COMPACTED}
+    if not spec.writers <= {Party.STREAMS, Party.ISSUER}:
+        config["message.timestamp.after.max.ms"] = str(LONGEST_FUTURE_MS)
     # The size limit is said because a cluster's default would cut what is to be kept for a time, or for ever.
     return config | {"retention.ms": str(retention), "retention.bytes": "-1"}
 

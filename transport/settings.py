@@ -82,8 +82,10 @@ class KafkaSettings(SectionSettings):
         le=LONGEST_TRANSACTION_TIMEOUT_MS,
         description="Milliseconds after which the broker aborts an open transaction.",
     )
+    # Measured (docs/performance.md): aiokafka's lz4 is the high-compression one, twenty times snappy's time for a risk
+    # row; its zstd sets up 13 us of state for every batch written or read, and a restore reads very many.
     compression_type: CompressionType = Field(
-        "lz4", description="Codec of the batches written: none, gzip, snappy, lz4 or zstd."
+        "snappy", description="Codec of the batches written: none, gzip, snappy, lz4 or zstd."
     )
     max_record_bytes: int = Field(
         1_000_000,

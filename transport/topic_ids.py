@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IncompatibleBrokerVersion
@@ -99,8 +99,15 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
         return request_struct_class([(_NO_ID, topic, {}) for topic in self._topics], False, False, {})
 
 
-async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, str]:
-    """The id of each of ``topics`` (full names), as Kafka's tools show it: 22 characters of base64url.
+class TopicState(NamedTuple):
+    """A topic as the broker has it now. `topic_id` is as Kafka's tools show it: 22 characters of base64url."""
+
+    topic_id: str
+    partitions: int
+
+
+async def topic_states(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, TopicState]:
+    """The state of each of `topics` (full names).
 
     Absent are topics that do not exist, and all of them where the broker does not tell ids. No topic is created by
     asking. Raises aiokafka's KafkaError.
@@ -110,7 +117,12 @@ async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str
     except (IncompatibleBrokerVersion, NotImplementedError):
         return {}
     return {
-        name: base64.urlsafe_b64encode(topic_id).decode().rstrip("=")
-        for error_code, name, topic_id, *_ in response.topics
+        name: TopicState(base64.urlsafe_b64encode(topic_id).decode().rstrip("="), len(partitions))
+        for error_code, name, topic_id, _, partitions, *_ in response.topics
         if error_code == 0 and topic_id != _NO_ID
     }
+
+
+async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, str]:
+    """The id of each of `topics`; as `topic_states`."""
+    return {name: state.topic_id for name, state in (await topic_states(client, topics)).items()}

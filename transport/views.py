@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from transport.client import consumer_arguments
+from transport.consumer_shutdown import stop_consumer
 from transport.polling import check_fetching, poll
 from transport.settings import KafkaSettings
 from transport.watermarks import Watermarks, high_watermark
@@ -308,7 +309,7 @@ async def _reader(
         await reader.seek(start or {})
         yield reader
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 def _behind(

@@ -8,7 +8,6 @@ read_uncommitted client.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
@@ -16,8 +15,9 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from transport.client import consumer_arguments
+from transport.consumer_shutdown import stop_consumer
 from transport.settings import KafkaSettings
-from transport.topic_ids import topic_ids
+from transport.topic_ids import TopicState, topic_ids, topic_states
 
 
 class Watermarks:
@@ -35,17 +35,15 @@ class Watermarks:
         consumer = AIOKafkaConsumer(**consumer_arguments(self._settings) | {"isolation_level": "read_uncommitted"})
         try:
             await consumer.start()
-            # aiokafka's `stop` raises CancelledError while a task that `start` made has not run yet.
-            await asyncio.sleep(0)
         except BaseException:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise
         self._consumer = consumer
 
     async def close(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             self._consumer = None
 
     async def high(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -71,6 +69,10 @@ class Watermarks:
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         """Kafka's id of each of `topics` (full names); see `transport.topic_ids`."""
         return await topic_ids(self._opened()._client, topics)  # noqa: SLF001 - the connection is there
+
+    async def topic_states(self, topics: Collection[str]) -> Mapping[str, TopicState]:
+        """Kafka's id and the partition count of each of `topics` (full names); see `transport.topic_ids`."""
+        return await topic_states(self._opened()._client, topics)  # noqa: SLF001 - as above
 
     async def __aenter__(self) -> Self:
         """Open."""

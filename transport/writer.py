@@ -292,15 +292,20 @@ class TransactionalWriter:
     def _batches(self, producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> _Batches:
         limit = self._settings.max_record_bytes
         batches: _Batches = {}
+        builders: list[BatchBuilder] = []
+        target: tuple[str, int] | None = None
         for record in records:
+            # Records come in runs of one target, each up to every row of a co-partition.
+            if target != record[:2]:
+                target = record[:2]
+                builders = batches.setdefault(TopicPartition(*target), [])
+            if builders and _append(builders[-1], record):
+                continue
+            # Only the first record of a batch can be larger than a batch may be.
             size = record_size(record)
-            if size > limit:
+            builders.append(producer.create_batch())
+            if size > limit or not _append(builders[-1], record):
                 raise RecordTooLargeError(record.topic, record.partition, size, limit)
-            builders = batches.setdefault(TopicPartition(record.topic, record.partition), [])
-            if not builders or not _append(builders[-1], record):
-                builders.append(producer.create_batch())
-                if not _append(builders[-1], record):
-                    raise RecordTooLargeError(record.topic, record.partition, size, limit)
         for builders in batches.values():
             # An open batch could still be added to by aiokafka's own `send`.
             builders[-1].close()
@@ -329,9 +334,11 @@ class TransactionalWriter:
 
 
 def _append(builder: BatchBuilder, record: OutgoingRecord) -> bool:
-    # aiokafka without its C extension takes exactly an int, not a subclass such as Timestamp.
-    timestamp = None if record.timestamp is None else int(record.timestamp)
-    added = builder.append(timestamp=timestamp, key=record.key, value=record.value, headers=list(record.headers))
+    _, _, key, value, headers, timestamp = record
+    if timestamp is not None:
+        # aiokafka without its C extension takes exactly an int, not a subclass such as Timestamp.
+        timestamp = int(timestamp)
+    added = builder.append(timestamp=timestamp, key=key, value=value, headers=list(headers) if headers else [])
     return added is not None
 
 

@@ -12,6 +12,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from schemas.topics import REPLIES, REQUESTS
 from transport.client import consumer_arguments, producer_arguments
+from transport.consumer_shutdown import stop_consumer
 from transport.partitioner import partition_of
 from transport.polling import poll
 from transport.producer_shutdown import stop_producer
@@ -80,8 +81,6 @@ class ReplyChannel:
             await self._producer.start()
             await self._consumer.start()
             self._consumer.assign([self._replies])
-            # A task of aiokafka's that has not begun yet ends `stop` with a CancelledError that nobody asked for.
-            await asyncio.sleep(0)
         except BaseException:
             await self.__aexit__()
             raise
@@ -91,7 +90,7 @@ class ReplyChannel:
         """Disconnect."""
         try:
             if self._consumer is not None:
-                await self._consumer.stop()
+                await stop_consumer(self._consumer)
         finally:
             if self._producer is not None:
                 await stop_producer(self._producer, _STOP_SECONDS)

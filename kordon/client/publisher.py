@@ -30,7 +30,7 @@ class Published:
 class Publisher:
     """Publishes telemetry and network observations; an asynchronous context manager.
 
-    Records are keyed by node id and placed by murmur2 (aiokafka's default), sent idempotently, in lz4 batches unless
+    Records are keyed by node id and placed by murmur2 (aiokafka's default), sent idempotently, in snappy batches unless
     the settings say otherwise. Each call returns once every in-sync replica has the record; calls may overlap, so a
     sender of many records gathers them.
     """

@@ -21,6 +21,7 @@ SECTIONS: Final = {
     "kafka": "transport.settings:KafkaSettings",
     "worker": "streams.settings:WorkerSettings",
     "issuer": "issuer.settings:IssuerSettings",
+    "ledger": "kordon.ledger.settings:LedgerSettings",
     "kordon": "kordon.settings:CommandSettings",
 }
 """Section of the file → the class that reads it."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 \b
 Examples:
   kordon demo                             on an embedded broker (noida-db), in about a minute
+  kordon demo --quick                     its first acts alone, in some ten seconds
   kordon demo --keep                      stays running; says how to talk to it
   kordon demo --broker localhost:9092     on your Kafka, under a prefix of its own, cleaned up at the end
   kordon demo --json | jq .asExpected
@@ -30,6 +31,7 @@ outcome was the expected one. Settings of a broker that wants TLS or SASL: KORDO
 """
 )
 @click.option("--broker", metavar="HOST:PORT", help="Use this Kafka instead of an embedded broker.")
+@click.option("--quick", is_flag=True, help="Play the first acts alone, without the fleet in the background.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
 @click.option(
     "--policy",
@@ -38,7 +40,7 @@ outcome was the expected one. Settings of a broker that wants TLS or SASL: KORDO
     help="Policy file for worker and issuer. The expectations stay: another threshold makes the demo fail.",
 )
 @json_option
-def demo(*, broker: str | None, keep: bool, policy_file: Path | None, as_json: bool) -> int:
+def demo(*, broker: str | None, quick: bool, keep: bool, policy_file: Path | None, as_json: bool) -> int:
     """Watch nodes being scored, quarantined, released, and given or denied capsules.
 
     Worker, issuer and a simulated fleet run as processes of their own that talk only through topics.
@@ -56,7 +58,7 @@ def demo(*, broker: str | None, keep: bool, policy_file: Path | None, as_json: b
             narrator.summary(performance.outcomes, performance.seconds)
 
     try:
-        performance = asyncio.run(perform(Options(broker, policy_file, keep), narrator, on_played))
+        performance = asyncio.run(perform(Options(broker, policy_file, keep, quick), narrator, on_played))
     except asyncio.CancelledError:
         raise click.exceptions.Exit(128 + signal.SIGTERM) from None
     except DemoFailedError as error:

@@ -23,7 +23,7 @@ from kordon.demo.cast import Cast
 from kordon.demo.cleanup import remove_everything
 from kordon.demo.director import READY_SECONDS, Director
 from kordon.demo.processes import Processes
-from kordon.demo.scenario import FLEET, PARTITIONS, SCENARIO
+from kordon.demo.scenario import FLEET, PARTITIONS, QUICK, SCENARIO
 from kordon.new_keys import NewKeys, make_keys
 from kordon.operator import Operator
 from schemas.timestamp import Timestamp
@@ -49,11 +49,15 @@ _ITERATIONS: Final = 10_000
 
 @dataclass(frozen=True)
 class Options:
-    """What a person chose: a broker of their own (``host:port``), a policy file, whether to stay running."""
+    """What a person chose: a broker of their own (``host:port``), a policy file, whether to stay running, how much.
+
+    ``quick`` plays the first acts alone, without the fleet in the background.
+    """
 
     broker: str | None = None
     policy_file: Path | None = None
     keep: bool = False
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,12 @@ class _Stage:
             processes = await stack.enter_async_context(Processes(self._directory, environment))
             audience = await stack.enter_async_context(Audience(settings, PARTITIONS, self._on_transition))
             director = await self._start(stack, settings, keys, processes, audience)
-            outcomes = await director.play(SCENARIO)
-            outcomes.append(await director.end_of_fleet(FLEET))
+            if self._options.quick:
+                outcomes = await director.play(QUICK)
+            else:
+                await self._start_fleet(processes)
+                outcomes = await director.play(SCENARIO)
+                outcomes.append(await director.end_of_fleet(FLEET))
             performance = Performance(tuple(outcomes), time.monotonic() - self._began)
             self._on_played(performance)
             if self._options.keep:
@@ -175,12 +183,6 @@ class _Stage:
         cast = await stack.enter_async_context(Cast(settings, keys.trust, operator))
         await _ready(processes, audience, since)
         self._narrator.stage("the worker has every co-partition")
-        await processes.start(
-            "fleet",
-            _kordon("simulate", *(f"--{name}={getattr(FLEET, name)}" for name in ("nodes", "rate", "seed", "count"))),
-            may_end=True,
-        )
-        self._narrator.stage(f"{FLEET.nodes} simulated nodes send {FLEET.count} records at {FLEET.rate:g}/s meanwhile")
         return Director(
             cast,
             audience,
@@ -189,6 +191,14 @@ class _Stage:
             start_worker=start_worker,
             stale_seconds=STALE_SECONDS + 1,
         )
+
+    async def _start_fleet(self, processes: Processes) -> None:
+        await processes.start(
+            "fleet",
+            _kordon("simulate", *(f"--{name}={getattr(FLEET, name)}" for name in ("nodes", "rate", "seed", "count"))),
+            may_end=True,
+        )
+        self._narrator.stage(f"{FLEET.nodes} simulated nodes send {FLEET.count} records at {FLEET.rate:g}/s meanwhile")
 
     def _environment(self, settings: KafkaSettings, keys: NewKeys) -> dict[str, str]:
         """Return the processes' environment, in which the demo decides every setting of Kordon's."""

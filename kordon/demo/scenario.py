@@ -230,6 +230,9 @@ SCENARIO: Final = (
     ),
 )
 
+QUICK: Final = SCENARIO[:3]
+"""The acts of `kordon demo --quick`: enrolment, capsules, scores, quarantine, denial and release."""
+
 DENIALS: Final = frozenset(
     {
         "MALFORMED_REQUEST",

@@ -73,6 +73,7 @@ def new_app(runtime: Runtime) -> CopartitionedApp:
     app = CopartitionedApp(
         runtime.group_id,
         broker=faust_broker_urls(runtime.kafka),
+        broker_client_id=runtime.kafka.client_id,
         agent_supervisor=mode.CrashingSupervisor,  # the default restarts an agent past the event it failed at
         PartitionAssignor=CopartitionAssignor,  # the default splits co-partitions
         TableManager=NoTables,

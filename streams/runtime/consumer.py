@@ -23,8 +23,9 @@ from mode import Service
 
 from streams.runtime.batches import Batch, Record, TopicRange
 from streams.runtime.errors import ConsumerFailedError
+from streams.runtime.topic_watch import TopicWatch
 from streams.runtime.topics import require_topics
-from transport.client import consumer_arguments
+from transport.client import consumer_arguments, leave_group_when_stopped
 from transport.illegible_headers import fetch_leniently
 
 if TYPE_CHECKING:
@@ -224,8 +225,9 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
 
     @Service.task
     async def _watch(self) -> None:
-        """Look for failures while nothing polls: a group that refuses this member, a seek or poll that never comes."""
+        """Look for failures that no poll meets: a group that refuses this member, no poll, other topics."""
         well_at = time.monotonic()
+        topics = TopicWatch(self.app.runtime)
         # A poll waits while the buffers are full, at most until a commit has succeeded or failed.
         longest_pause = _LONGEST_STANDSTILL_SECONDS + self.app.runtime.kafka.delivery_timeout_ms / 1000
         async for _ in self.itertimer(1.0, name="kordon-watch"):
@@ -237,6 +239,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
                 well_at = now
             try:
                 self._raise_failure(consumer)
+                await topics.check(consumer._client, now)
                 if now - well_at > _LONGEST_STANDSTILL_SECONDS:
                     raise ConsumerFailedError("nothing is read although partitions are assigned")  # noqa: TRY301
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker crashes of it
@@ -267,6 +270,10 @@ class CopartitionConsumer(driver.Consumer):
             # Faust drops what lies below its own read offset.
             self._read_offset.update(positions)
             copartitions.begin_epoch(epoch)
+
+    def leave_group(self) -> None:
+        """Give this member's place in the group up once it stops, static or not."""
+        leave_group_when_stopped(self._thread._ensure_consumer())
 
     def read_mark(self, tp: TP) -> tuple[int, int] | None:
         """Return (wall clock in ms, high watermark) of the last fetch response for an assigned partition."""

@@ -34,6 +34,7 @@ from schemas.timestamp import Timestamp
 from streams.runtime.batches import Batch
 from streams.runtime.errors import BrokenChainError, BrokenFoldError, PartitionCountError
 from streams.runtime.lag import Lag
+from streams.runtime.topics import require_same_ids
 from transport.outgoing import OutgoingRecord
 from transport.writer import TransactionalWriter
 
@@ -43,6 +44,9 @@ class Table(Protocol):
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it. Raises RefusedError."""
+
+    def check_restored(self) -> None:
+        """Look at what was restored, once it is complete. Raises RefusedError: nothing can go on from it."""
 
     def take_changes(self) -> Iterable[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
@@ -163,6 +167,14 @@ class Copartition(Generic[TableT]):
                 f"{partitions}: nodes belong to other co-partitions now, and their rows and quarantines would be lost "
                 "to them. Create topics with the new count under another prefix and fold the log anew"
             )
+
+    def require_ids(self, topic_ids: Mapping[str, str]) -> None:
+        """Refuse to go on once a topic (name without prefix) is another one than at the take-over.
+
+        Raises:
+            CheckpointOutOfRangeError: one was created anew.
+        """
+        require_same_ids(self._topic_ids or {}, topic_ids)
 
     async def room(self, most: int) -> None:
         """Wait until at most ``most`` records are folded but not committed."""

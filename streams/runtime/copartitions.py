@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -45,6 +45,7 @@ from streams.runtime.copartition import Copartition, Table
 from streams.runtime.errors import BrokenChainError, SplitCopartitionError, TakeOverFailedError
 from streams.runtime.takeover import take_over
 from streams.runtime.topics import require_topics
+from transport.topic_ids import TopicState
 
 if TYPE_CHECKING:
     from streams.runtime.runtime import Runtime
@@ -106,6 +107,20 @@ class Copartitions:
             for partition, copartition in self._owned.items()
             for topic, offset in copartition.positions.items()
         }
+
+    def require_unchanged(self, states: Mapping[str, TopicState]) -> None:
+        """Refuse to go on once a topic (full name) is not what it was when its co-partitions were taken over.
+
+        Raises:
+            CheckpointOutOfRangeError: one was created anew.
+            PartitionCountError: one has another partition count.
+        """
+        kafka = self._runtime.kafka
+        ids = {kafka.without_prefix(topic): state.topic_id for topic, state in states.items()}
+        for copartition in tuple(self._owned.values()):
+            copartition.require_ids(ids)
+            for state in states.values():
+                copartition.require_count(state.partitions)
 
     def end_epoch(self) -> None:
         """Fold nothing that was read until now."""

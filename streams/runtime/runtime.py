@@ -11,6 +11,7 @@ from faust.types import TP
 
 from streams.runtime.copartition import Table
 from streams.runtime.copartitions import Copartitions
+from streams.runtime.errors import SplitCopartitionError
 from streams.runtime.lag import ReadMark
 from streams.settings import WorkerSettings
 from transport.settings import KafkaSettings
@@ -57,6 +58,8 @@ class Runtime:
         self.topics = frozenset(
             {*self.source_names, self.changelog, self.progress_topic, *self.outputs, *map(kafka.topic, others)}
         )
+        self.watched = (*self.source_names, self.changelog)
+        """Topics that must stay what they were at the take-over: not created anew, not given more partitions."""
         self.policy_version = policy_version
         self.new_table = new_table
         self.crashed = False
@@ -74,7 +77,12 @@ class Runtime:
             await copartitions.revoke()
 
         async def assign(*arguments: Any, **_: Any) -> None:
-            await copartitions.assign(arguments[1])
+            try:
+                await copartitions.assign(arguments[1])
+            except SplitCopartitionError:
+                # Else a static member that comes back would be given the same parts again, and so for ever.
+                app.copartition_consumer.leave_group()
+                raise
 
         async def complete(*_: Any, **__: Any) -> None:
             await copartitions.complete()

@@ -48,6 +48,7 @@ from streams.runtime.errors import (
     UnreadableStateError,
 )
 from streams.runtime.lag import Lag
+from streams.runtime.topics import require_same_ids
 from transport.views import last_record, read_to_high_watermark
 from transport.watermarks import Watermarks
 from transport.writer import TransactionalWriter
@@ -106,7 +107,8 @@ async def _restore(
         checkpoints = await _read_checkpoints(runtime, watermarks, writers)  # 3. CHECKPOINT_FOUND
         topic_ids = await _topic_ids(runtime, watermarks)
         for checkpoint in checkpoints.values():
-            _check_topic_ids(checkpoint, topic_ids)
+            # What a checkpoint without ids was written for is not known.
+            require_same_ids((checkpoint and checkpoint.topicIds) or {}, topic_ids)
         positions = await _positions(runtime, watermarks, checkpoints, partition_count)  # 4. CHECKPOINT_CHECKED
     taken = {}
     for partition, writer in writers.items():
@@ -128,19 +130,8 @@ async def _restore(
 
 async def _topic_ids(runtime: Runtime, watermarks: Watermarks) -> dict[str, str]:
     """Return Kafka's ids of the source topics and the changelog, by name without prefix; none if it has no ids."""
-    ids = await watermarks.topic_ids([*runtime.source_names, runtime.changelog])
+    ids = await watermarks.topic_ids(runtime.watched)
     return {runtime.kafka.without_prefix(topic): topic_id for topic, topic_id in ids.items()}
-
-
-def _check_topic_ids(checkpoint: StreamsProgress | None, topic_ids: Mapping[str, str]) -> None:
-    """Refuse a checkpoint of topics that are gone: the offsets of those that bear their names mean something else."""
-    known = (checkpoint.topicIds if checkpoint is not None else None) or {}
-    for topic, topic_id in topic_ids.items():
-        if known.get(topic, topic_id) != topic_id:
-            raise CheckpointOutOfRangeError(
-                f"{topic} was created anew: its id is {topic_id}, at the last checkpoint it was {known[topic]}. "
-                "What it holds below the checkpoint would never be folded, and rows it held would be forgotten"
-            )
 
 
 async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:
@@ -151,6 +142,10 @@ async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:
 
     changelog = [TopicPartition(runtime.changelog, partition) for partition in tables]
     await read_to_high_watermark(runtime.kafka, changelog, restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS)
+    for table in tables.values():
+        table.check_restored()
+        # Many rows take a while, and heartbeats must go out meanwhile.
+        await asyncio.sleep(0)
 
 
 async def _read_checkpoints(

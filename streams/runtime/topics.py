@@ -1,12 +1,12 @@
-"""Which topics a worker needs, and that they are there."""
+"""Which topics a worker needs, that they are there, and that they are still the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.runtime.errors import MissingTopicsError, PartitionCountError
+from streams.runtime.errors import CheckpointOutOfRangeError, MissingTopicsError, PartitionCountError
 from transport.client import admin_arguments
 from transport.settings import KafkaSettings
 
@@ -36,3 +36,19 @@ async def require_topics(kafka: KafkaSettings, topics: Iterable[str]) -> int:
             f"the topics differ in partitions, so a node's records would meet in different co-partitions: {listed}"
         )
     return next(iter(counts.values()))
+
+
+def require_same_ids(known: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Refuse topics (names without prefix) that are gone: offsets in those that bear their names mean something else.
+
+    A topic of which either side has no id is passed over.
+
+    Raises:
+        CheckpointOutOfRangeError: one was created anew.
+    """
+    for topic, topic_id in found.items():
+        if known.get(topic, topic_id) != topic_id:
+            raise CheckpointOutOfRangeError(
+                f"{topic} was created anew: its id is {topic_id}, at the last checkpoint it was {known[topic]}. "
+                "What it holds below the checkpoint would never be folded, and rows it held would be forgotten"
+            )

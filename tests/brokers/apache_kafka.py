@@ -17,8 +17,8 @@ STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 STARTED = "Kafka Server started"
 
+HEAP_MEGABYTES = 768
 JVM = (
-    "-Xmx768m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",  # starts in half the time; no test here measures the broker
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -31,28 +31,50 @@ class ApacheKafka:
 
     name = "apache-kafka"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, heap_megabytes: int = HEAP_MEGABYTES) -> None:
         self.directory = directory
         self.log_file = directory / "broker.log"
+        self._heap_megabytes = heap_megabytes
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_before = 0
 
     @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int | None:
+        """The running process's, ``None`` if there is none."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
     def start(self) -> str:
         """Start, on the first time format the storage too; raises BrokerUnavailable without Java, Maven or jars."""
-        if not self._port:
-            self._format()
+        self.begin()
+        return self.started()
+
+    def begin(self) -> None:
+        """Start as :meth:`start` does, without waiting until clients can connect.
+
+        The broker ends with the thread that calls this.
+        """
+        self.prepare()
         with self.log_file.open("ab") as log:
-            before = log.tell()
+            self._log_before = log.tell()
             # The tether ends the broker with a test run that is killed.
             command = tethered(self._command("kafka.Kafka"))
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def prepare(self) -> None:
+        """Format the storage, unless that has been done."""
+        if not self._port:
+            self._format()
+
+    def started(self) -> str:
+        """Wait until clients can connect; raises RuntimeError if that takes too long or the process has ended."""
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            if STARTED in self.log_file.read_bytes()[before:].decode(errors="replace"):
+        while time.monotonic() < deadline and self.pid is not None:
+            if STARTED in self.log_file.read_bytes()[self._log_before :].decode(errors="replace"):
                 return self.bootstrap_servers
             time.sleep(POLL_SECONDS)
         self.kill()
@@ -79,22 +101,30 @@ class ApacheKafka:
         return self.directory / "server.properties"
 
     def _command(self, main_class: str, *arguments: str) -> list[str]:
-        return [java(), *JVM, "-cp", f"{jars()}/*", main_class, *(arguments or [str(self._settings_file)])]
+        jvm = (f"-Xmx{self._heap_megabytes}m", *JVM)
+        return [java(), *jvm, "-cp", f"{jars()}/*", main_class, *(arguments or [str(self._settings_file)])]
 
     def _format(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        broker, controller = _free_ports(2)
-        self._settings_file.write_text(_settings(broker, controller, self.directory / "data"))
-        # Its first byte is fixed: an id that begins with a hyphen would be taken for an option.
-        cluster_id = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        command = self._command(
-            "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(self._settings_file)
-        )
-        subprocess.run(command, check=True, capture_output=True)
+        broker, controller = free_ports(2)
+        self._settings_file.write_text(properties(_settings(broker, controller, self.directory / "data")))
+        self._format_storage(new_cluster_id(), "--standalone")
         self._port = broker
 
+    def _format_storage(self, cluster_id: str, *options: str) -> None:
+        command = self._command(
+            "kafka.tools.StorageTool", "format", *options, "-t", cluster_id, "-c", str(self._settings_file)
+        )
+        subprocess.run(command, check=True, capture_output=True)
 
-def _free_ports(count: int) -> list[int]:
+
+def new_cluster_id() -> str:
+    """Return a new id of a cluster."""
+    # Its first byte is fixed: an id that begins with a hyphen would be taken for an option.
+    return base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+
+
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
@@ -102,8 +132,25 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _settings(broker: int, controller: int, data: Path) -> str:
-    settings: dict[str, str | int] = {
+SHORT_TEST: dict[str, str | int] = {
+    # Fifty partitions each are made for the first client that needs one, which then waits for them.
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.num.partitions": 4,
+    # A topic that nobody created is a mistake that a test should meet.
+    "auto.create.topics.enable": "false",
+    "delete.topic.enable": "true",
+    # Short waits where production has long ones.
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1_000,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
+    "log.initial.task.delay.ms": 1_000,
+    "log.cleaner.backoff.ms": 500,
+}
+"""Settings of every broker of these tests, however many there are."""
+
+
+def _settings(broker: int, controller: int, data: Path) -> dict[str, str | int]:
+    return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
@@ -119,17 +166,11 @@ def _settings(broker: int, controller: int, data: Path) -> str:
         "transaction.state.log.min.isr": 1,
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
-        # Fifty partitions each are made for the first client that needs one, which then waits for them.
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.num.partitions": 4,
-        # A topic that nobody created is a mistake that a test should meet.
-        "auto.create.topics.enable": "false",
-        "delete.topic.enable": "true",
-        # Short waits where production has long ones.
-        "group.initial.rebalance.delay.ms": 0,
-        "group.min.session.timeout.ms": 1_000,
-        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
-        "log.initial.task.delay.ms": 1_000,
         "controlled.shutdown.enable": "false",
+        **SHORT_TEST,
     }
+
+
+def properties(settings: dict[str, str | int]) -> str:
+    """Return settings as the text of a properties file."""
     return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -8,43 +8,55 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.brokers.apache_kafka import ApacheKafka
-from tests.chaos.controls import CONTROLS, FOUND_BY
-from tests.chaos.fault import Fault, chosen
-from tests.chaos.faults_of_services import faults as faults_of_services
-from tests.chaos.report import Setting, json_of, markdown_of, text_of
+from tests.brokers.kafka_cluster import SAFE_NODES, KafkaCluster
+from tests.brokers.tcp_proxy import Network
+from tests.chaos.catalogue import all_faults, chosen, found_by
+from tests.chaos.controls import CONTROLS
+from tests.chaos.fault import Fault
+from tests.chaos.report import Setting, json_of, markdown_of, text_of, write_into
 from tests.chaos.run import Outcome, Run, Strike
 from tests.chaos.world import Layout, World
 
 
-def all_faults() -> list[Fault]:
-    """Return new objects of every fault of a world with one broker."""
-    return [*faults_of_services()]
+async def run(
+    setting: Setting, folder: Path, layout: Layout, *, faults: Sequence[Fault] = (), strikes: int | None = None
+) -> Outcome:
+    """Start brokers and services in ``folder``, let the faults strike, and judge. Everything is ended at the end.
 
-
-async def run(setting: Setting, folder: Path, layout: Layout, *, strikes: int | None = None) -> Outcome:
-    """Start brokers and services in ``folder``, let the faults strike, and judge. Everything is ended at the end."""
-    kinds = setting.faults or FOUND_BY.get(setting.control or "", ())
-    faults = chosen(all_faults(), kinds)
-    broker = ApacheKafka(folder / "kafka")
-    broker.start()
+    ``faults`` are those that the setting names, unless given.
+    """
+    if setting.control and not setting.faults:
+        faults = faults or found_by(setting.control)
+    faults = faults or chosen(all_faults(setting.brokers), setting.faults)
+    brokers = KafkaCluster(folder, setting.brokers)
     try:
-        told: asyncio.Queue[Strike] = asyncio.Queue()
-        async with World(broker, folder, layout) as world:
-            printing = asyncio.create_task(_tell(told))
-            try:
-                seconds = setting.minutes * 60
-                return await Run(world, faults, seed=setting.seed, seconds=seconds, strikes=strikes).play(told)
-            finally:
-                printing.cancel()
+        async with Network(brokers.through) as network:
+            brokers.advertise(network.ports)
+            _say(f"{setting.brokers} brokers, topics, workers and issuers start")
+            await asyncio.to_thread(brokers.start)
+            told: asyncio.Queue[Strike] = asyncio.Queue()
+            copies = brokers.replication_factor
+            async with World(brokers, folder, layout, network=network, replication_factor=copies) as world:
+                printing = asyncio.create_task(_tell(told))
+                _say(f"{len(faults)} faults strike for {setting.minutes:g} minutes, then all is read and judged")
+                try:
+                    seconds = setting.minutes * 60
+                    return await Run(world, faults, seed=setting.seed, seconds=seconds, strikes=strikes).play(told)
+                finally:
+                    printing.cancel()
     finally:
-        await asyncio.to_thread(broker.stop)
+        await asyncio.to_thread(brokers.stop)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
 
 
 async def _tell(told: asyncio.Queue[Strike]) -> None:
@@ -59,17 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="decides the schedule and the load")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults strike")
     parser.add_argument("--faults", default="", help="names or numbers, separated by commas; all without")
+    parser.add_argument("--brokers", type=int, choices=(1, SAFE_NODES), default=SAFE_NODES, help="how many run (3)")
     parser.add_argument("--negative-control", choices=list(CONTROLS), help="start workers that are wrong in this way")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, the verdict after it")
     parser.add_argument("--markdown", action="store_true", help="the same as a section of docs/reliability.md")
+    parser.add_argument("--report", type=Path, help="a document, such as docs/reliability.md, that takes the report")
     parser.add_argument("--list", action="store_true", help="print the faults and end")
     given = parser.parse_args(arguments)
     if given.list:
-        sys.stdout.write("".join(f"{fault.number} {fault.name}\n" for fault in all_faults()))
+        sys.stdout.write("".join(f"{fault.number} {fault.name}\n" for fault in all_faults(given.brokers)))
         return 0
     kinds = tuple(kind for kind in given.faults.split(",") if kind)
-    setting = Setting(given.seed, given.minutes, kinds, 1, given.negative_control)
+    setting = Setting(given.seed, given.minutes, kinds, given.brokers, given.negative_control)
     folder = Path(tempfile.mkdtemp(prefix="kordon-chaos-"))
+    # Its clients tell of every broker that does not answer.
+    logging.basicConfig(filename=folder / "harness.log", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         outcome = asyncio.run(run(setting, folder, Layout(seed=given.seed, control=given.negative_control)))
     except BaseException:
@@ -79,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shutil.rmtree(folder)
     else:
         outcome.notes.append(f"logs and data: {folder}")
+    if given.report is not None:
+        write_into(given.report, markdown_of(outcome, setting))
     if given.json or given.markdown:
         shown = json_of(outcome, setting) if given.json else markdown_of(outcome, setting)
         sys.stdout.write(f"{shown}\n{outcome.verdict}\n")

@@ -1,7 +1,8 @@
-"""Forced ends: the process exits, as by a power cut, at a numbered step of a commit or of a take-over.
+"""Forced ends: the process exits, as by a power cut, at a numbered step of a commit or of a take-over, or falls asleep.
 
-``KORDON_CHAOS_EXIT`` is ``commit:STEP:n`` (the n-th time that a commit reaches this :class:`transport.writer.Step`) or
-``takeover:n`` (right after the n-th step in the docstring of ``streams.runtime.takeover`` or ``issuer.takeover``).
+``KORDON_CHAOS_EXIT`` is ``commit:STEP:n`` (the n-th time that a commit reaches this :class:`transport.writer.Step`),
+``sleep:STEP:n`` (the same, but it stops itself by SIGSTOP and is a zombie once it is continued) or ``takeover:n``
+(right after the n-th step in the docstring of ``streams.runtime.takeover`` or ``issuer.takeover``).
 Production code has no switch for it: commits are hooked where the writer allows it, take-overs by wrapping the
 function that ends the step. A function that is gone raises AttributeError at the start, so no step is passed over.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,6 +44,11 @@ def at_commit(step: Step, number: int) -> dict[str, str]:
     return {VARIABLE: f"commit:{step.name}:{number}"}
 
 
+def asleep_at_commit(step: Step, number: int) -> dict[str, str]:
+    """Return the setting that stops a process at a step of its ``number``-th commit."""
+    return {VARIABLE: f"sleep:{step.name}:{number}"}
+
+
 def at_takeover(step: int) -> dict[str, str]:
     """Return the setting that ends a process after a step of its first take-over."""
     return {VARIABLE: f"takeover:{step}"}
@@ -52,7 +59,7 @@ def arm(steps: Mapping[int, tuple[str, str]]) -> Callable[[Step], None]:
     kind, _, rest = os.environ.get(VARIABLE, "").partition(":")
     if kind == "takeover":
         _exit_after(*steps[int(rest)])
-    if kind != "commit":
+    if kind not in {"commit", "sleep"}:
         return lambda _: None
     name, _, number = rest.partition(":")
     wanted, left = Step[name], int(number)
@@ -60,8 +67,11 @@ def arm(steps: Mapping[int, tuple[str, str]]) -> Callable[[Step], None]:
     def count(step: Step) -> None:
         nonlocal left
         left -= step is wanted
-        if step is wanted and left == 0:
+        if step is not wanted or left != 0:
+            return
+        if kind == "commit":
             os._exit(STATUS)
+        os.kill(os.getpid(), signal.SIGSTOP)
 
     return count
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Protocol
 
 from tests.chaos.world import World
@@ -46,15 +45,3 @@ class Fault(Protocol):
 
     async def strike(self, world: World, chance: random.Random) -> None:
         """Do it."""
-
-
-def chosen(faults: Sequence[Fault], kinds: Sequence[str]) -> list[Fault]:
-    """Return the faults that ``kinds`` (names or numbers; none for all) name.
-
-    Raises:
-        ValueError: a kind names none.
-    """
-    for kind in kinds:
-        if not any(kind in {fault.name, str(fault.number)} for fault in faults):
-            raise ValueError(f"no fault {kind!r}; there are {', '.join(fault.name for fault in faults)}")
-    return [fault for fault in faults if not kinds or fault.name in kinds or str(fault.number) in kinds]

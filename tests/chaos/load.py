@@ -18,9 +18,9 @@ from kordon.client.capsules import CapsuleClient
 from kordon.simulator import Behaviour, simulate
 from schemas.timestamp import Timestamp
 from schemas.topics import COMMANDS, REQUESTS
+from tests.chaos.position import Position, digest_of
 from tests.issuers.cluster import FINGERPRINT, Cluster
 from transport.client import producer_arguments
-from transport.compact_jws import digest_of
 from transport.partitioner import partition_of
 from transport.signed_records import sign
 
@@ -32,28 +32,20 @@ MISPLACED_SHARE = 0.1
 UNSIGNED_SHARE = 0.1
 
 
-class Position(NamedTuple):
-    """Where a record is; ``topic`` without prefix."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
 class Draft(NamedTuple):
     """A record to write; ``bad`` if it must end among the dead letters."""
 
     topic: str
     partition: int
-    key: bytes
-    value: bytes
+    key: bytes | None
+    value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     timestamp: int | None
     bad: bool
 
 
 class Load:
-    """Use as ``async with``: writes until it is left.
+    """Use as ``async with``: writes until it is left, and again when it is entered again.
 
     ``accepted`` holds the digest of every record that Kafka acknowledged, ``bad`` the positions of those among them
     that nobody may accept. ``authentic`` and ``forged`` are the digests of the requests of either kind that were ever
@@ -75,6 +67,7 @@ class Load:
         self._nodes = nodes
         self._seed = seed
         self._chance = random.Random(seed)
+        self._command_numbers = itertools.count()
         self._clients: dict[str, CapsuleClient] = {}
         self._producer: AIOKafkaProducer | None = None
         self._open: set[asyncio.Future[object]] = set()
@@ -97,6 +90,11 @@ class Load:
         if self._task.done():
             self._task.result()
 
+    async def written(self) -> None:
+        """Wait until everything put so far was acknowledged or has failed."""
+        while self._open:
+            await asyncio.wait(set(self._open))
+
     async def _write(self) -> None:
         streams = {"fleet": self._fleet(), "requests": self._requests(), "commands": self._commands()}
         written = dict.fromkeys(streams, 0)
@@ -107,15 +105,16 @@ class Load:
                     due = int((time.monotonic() - began) * self._rates[name]) - written[name]
                     for draft in itertools.islice(drafts, due):
                         written[name] += 1
-                        await self._send(draft)
+                        await self.put(draft)
                 await asyncio.sleep(TICK_SECONDS)
-            while self._open:
-                await asyncio.wait(self._open)
+            await self.written()
         finally:
-            if self._producer is not None:
-                await self._producer.stop()
+            producer, self._producer = self._producer, None
+            if producer is not None:
+                await producer.stop()
 
-    async def _send(self, draft: Draft) -> None:
+    async def put(self, draft: Draft) -> None:
+        """Write a record, now or when its batch is full; it is noted once Kafka has acknowledged it."""
         try:
             producer = await self._connected()
             future = await producer.send(
@@ -139,7 +138,7 @@ class Load:
             return
         result = done.result()
         position = Position(draft.topic, result.partition, result.offset)  # type: ignore[attr-defined]
-        self.accepted[position] = digest_of(draft.value)
+        self.accepted[position] = digest_of(draft.value or b"")
         if draft.bad:
             self.bad.add(position)
 
@@ -168,7 +167,7 @@ class Load:
 
     def _commands(self) -> Iterator[Draft]:
         chance, operator = self._chance, self._cluster.operator
-        for number in itertools.count():
+        for number in self._command_numbers:
             node_id = f"node-{chance.randrange(self._nodes):05d}"
             key = node_id.encode()
             value = json.dumps(

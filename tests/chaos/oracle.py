@@ -1,18 +1,20 @@
-"""Folds the log again by the recorded ``batches`` and counts what differs; uses ``policy`` and nothing of ``streams``.
+"""Folds the log again by the recorded ``batches`` and counts what differs.
 
-Everything is read at read_committed, so what is found is what any reader would find.
+It shares the rules (``policy``) and the messages (``schemas``) with the worker and nothing else: the log is decoded by
+:mod:`tests.chaos.log`, and the merge of a batch, the partitioner and the headers of forwarded records and dead letters
+are written again here, as docs/design.md has them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import ConsumerRecord
+from aiokafka.partitioner import murmur2
 
 from policy.fleet import Fleet
-from policy.order import merge_by_heads
 from policy.policy_file import Policy, default_policy
 from policy.risk import Folded
 from schemas.codec import decode, encode
@@ -29,22 +31,20 @@ from schemas.topics import (
     repartition_of,
     source_of,
 )
-from tests.chaos.load import Position
-from tests.workers.refold import Log
-from transport.compact_jws import digest_of
-from transport.dead_letters import cause_of
-from transport.partitioner import partition_of
-from transport.repartition import read_forwarded
-from transport.settings import KafkaSettings
+from tests.chaos.log import Log, LogRecord, last_of
+from tests.chaos.position import Position, digest_of
 
 FORWARDED = (TELEMETRY, NETWORK)
-SOURCES = (COMMANDS, DECISIONS, *FORWARDED, *map(repartition_of, FORWARDED))
+SOURCES = (COMMANDS, DECISIONS, NETWORK, repartition_of(NETWORK), TELEMETRY, repartition_of(TELEMETRY))
+"""In the order in which records of one timestamp are folded (design.md, section 5)."""
 WRITTEN = (
     RISK,
     QUARANTINE,
     STREAMS_PROGRESS,
     *(dlq_of(topic) for topic in (COMMANDS, DECISIONS, NETWORK, TELEMETRY)),
 )
+
+_NODE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 @dataclass
@@ -66,6 +66,17 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"lost {self.lost}, doubled {self.doubled}, rows differing {self.rows_differing}"
+
+    def add(self, other: Verdict) -> None:
+        """Add what another verdict counted."""
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.rows_differing += other.rows_differing
+        self.folded += other.folded
+        self.transitions += other.transitions
+        self.decided += other.decided
+        self.dead_letters += other.dead_letters
+        self.details += other.details
 
     def compare(self, what: str, expected: Counter[object], found: Counter[object]) -> None:
         """Count what of ``expected`` was not found as lost, and what was found beyond it as doubled."""
@@ -91,10 +102,8 @@ class Expected:
 class Oracle:
     """Judges what workers wrote. ``unsigned`` are the digests of commands that no operator signed."""
 
-    def __init__(
-        self, kafka: KafkaSettings, log: Log, unsigned: Collection[str] = (), policy: Policy | None = None
-    ) -> None:
-        self._kafka = kafka
+    def __init__(self, prefix: str, log: Log, unsigned: Collection[str] = (), policy: Policy | None = None) -> None:
+        self._prefix = prefix
         self._log = log
         self._unsigned = frozenset(unsigned)
         self._policy = policy or default_policy()
@@ -117,11 +126,11 @@ class Oracle:
     def dead_lettered(self) -> Counter[object]:
         """Return the positions that the worker's dead letters name."""
         letters = [letter for topic in WRITTEN if topic.endswith(".dlq") for letter in self._log.all(topic)]
-        return origins(self._kafka, letters)
+        return origins(self._prefix, letters)
 
     def _forwarded(self) -> Counter[object]:
-        originals = [read_forwarded(one) for topic in FORWARDED for one in self._log.all(repartition_of(topic))]
-        return Counter(Position(self._kafka.without_prefix(one.topic), one.partition, one.offset) for one in originals)
+        originals = [original(one) for topic in FORWARDED for one in self._log.all(repartition_of(topic))]
+        return Counter(Position(one.topic.removeprefix(self._prefix), one.partition, one.offset) for one in originals)
 
     def _compare_rows(self, partition: int, expected: Expected, verdict: Verdict) -> None:
         rows = {record.key: record.value for record in self._log.of(RISK, partition)}
@@ -145,7 +154,7 @@ class Oracle:
         standing = dict.fromkeys(SOURCES, 0)
         for record in self._log.of(STREAMS_PROGRESS, partition):
             for batch in decode(StreamsProgress, record.value, STREAMS_PROGRESS).batches:
-                chosen: dict[str, Sequence[ConsumerRecord]] = {}
+                chosen: dict[str, Sequence[LogRecord]] = {}
                 for topic, (first, stop) in batch.items():
                     records = self._log.of(topic, partition)
                     self._check_range(topic, partition, standing[topic], first, stop, verdict)
@@ -173,27 +182,23 @@ class Oracle:
             verdict.details.append(f"{topic} [{partition}]: {again} records from offset {first} were folded again")
 
     def _fold(
-        self, partition: int, fleet: Fleet, chosen: Mapping[str, Sequence[ConsumerRecord]], expected: Expected
+        self, partition: int, fleet: Fleet, chosen: Mapping[str, Sequence[LogRecord]], expected: Expected
     ) -> None:
-        originals = {
-            topic: [read_forwarded(one) if topic.endswith(".repartition") else one for one in records]
-            for topic, records in chosen.items()
-        }
-        times = {topic: [record.timestamp for record in records] for topic, records in originals.items()}
-        for topic, first, stop in merge_by_heads(times):
-            for record in originals[topic][first:stop]:
-                self._fold_one(source_of(topic), record, partition, fleet, expected)
+        queues = [
+            deque(original(one) if topic.endswith(".repartition") else one for one in chosen.get(topic, ()))
+            for topic in SOURCES
+        ]
+        while waiting := [number for number, queue in enumerate(queues) if queue]:
+            smallest = min(waiting, key=lambda number: (queues[number][0].timestamp, number))
+            record = queues[smallest].popleft()
+            self._fold_one(source_of(SOURCES[smallest]), record, partition, fleet, expected)
 
-    def _fold_one(self, topic: str, record: ConsumerRecord, partition: int, fleet: Fleet, expected: Expected) -> None:
+    def _fold_one(self, topic: str, record: LogRecord, partition: int, fleet: Fleet, expected: Expected) -> None:
         position = Position(topic, record.partition, record.offset)
-        if (
-            topic in FORWARDED
-            and record.key is not None
-            and partition_of(record.key, self._log.partitions) != partition
-        ):
+        if topic in FORWARDED and self._is_misplaced(record.key, partition):
             expected.forwarded[position] += 1
             return
-        if topic == COMMANDS and digest_of(record.value) in self._unsigned:
+        if topic == COMMANDS and digest_of(record.value or b"") in self._unsigned:
             expected.rejected[position] += 1
             return
         outcome = fleet.fold(topic, record.partition, record.offset, record.timestamp, record.key, record.value)
@@ -204,10 +209,32 @@ class Oracle:
         elif hasattr(outcome, "rule"):
             expected.rejected[position] += 1
 
+    def _is_misplaced(self, key: bytes | None, partition: int) -> bool:
+        """Tell whether a key belongs elsewhere, as Java's partitioner has it; what is no node id belongs nowhere."""
+        if key is None or not _NODE_ID.fullmatch(key):
+            return False
+        return bool((murmur2(key) & 0x7FFFFFFF) % self._log.partitions != partition)
 
-def origins(kafka: KafkaSettings, letters: Sequence[ConsumerRecord]) -> Counter[object]:
+
+def original(record: LogRecord) -> LogRecord:
+    """Return a record of a ``.repartition`` topic as it was where it was first written."""
+    origin = last_of(record.headers[-4:])
+    return record._replace(
+        topic=origin["kordon-original-topic"].decode(),
+        partition=int(origin["kordon-original-partition"]),
+        offset=int(origin["kordon-original-offset"]),
+        timestamp=int(origin["kordon-original-timestamp"]),
+    )
+
+
+def origins(prefix: str, letters: Sequence[LogRecord]) -> Counter[object]:
     """Return the positions that dead letters name."""
-    causes = [cause_of(letter.headers) for letter in letters]
+    causes = [last_of(letter.headers) for letter in letters]
     return Counter(
-        Position(kafka.without_prefix(cause.topic), cause.partition, cause.offset) for cause in causes if cause
+        Position(
+            cause["__streams.errors.topic"].decode().removeprefix(prefix),
+            int(cause["__streams.errors.partition"]),
+            int(cause["__streams.errors.offset"]),
+        )
+        for cause in causes
     )

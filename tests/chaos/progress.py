@@ -71,16 +71,20 @@ class ProgressFollower:
             first = {place: self._first_news(place, since) for place in places}
             missing = sorted(place for place, at in first.items() if at is None)
             if not missing:
-                return max(at for at in first.values() if at is not None)
+                return max((at for at in first.values() if at is not None), default=since)
             if self._task.done():
                 self._task.result()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no news within {seconds:.0f} s of {missing}")
             await asyncio.sleep(POLL_SECONDS)
 
-    def longest_stall(self, places: Collection[Place], since: int, until: int) -> float:
-        """Return the longest time in s between two commits with news of a place that overlaps [since, until]."""
-        return max((self._longest_gap(place, since, until) for place in places), default=0.0)
+    def longest_stall(self, places: Collection[Place], since: int, until: int, *, from_since: bool = False) -> float:
+        """Return the longest time in s between two commits with news of a place that overlaps [since, until].
+
+        ``from_since``: what of such a time lies before ``since`` does not count.
+        """
+        least = since if from_since else 0
+        return max((self._longest_gap(place, since, until, least) for place in places), default=0.0)
 
     def _first_news(self, place: Place, since: int) -> int | None:
         at = None
@@ -91,9 +95,10 @@ class ProgressFollower:
                 at = commit.at
         return at
 
-    def _longest_gap(self, place: Place, since: int, until: int) -> float:
+    def _longest_gap(self, place: Place, since: int, until: int, least: int) -> float:
         times = [commit.at for commit in self.commits[place] if commit.news]
-        gaps = [after - before for before, after in itertools.pairwise(times) if after > since and before < until]
+        pairs = itertools.pairwise(times)
+        gaps = [after - max(before, least) for before, after in pairs if after > since and before < until]
         return max(gaps, default=0) / 1000
 
     async def _follow(self) -> None:

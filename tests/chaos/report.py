@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from tests.brokers.kafka_cluster import SAFE_NODES
 from tests.chaos.run import Outcome, Strike
 
+REPORTED = re.compile(r"(<!-- report -->\n).*?(<!-- end -->)", re.DOTALL)
 PLANNED_SECONDS = 2.0
 KILLED_SECONDS = 15.0
 CLAIMS = {
@@ -39,7 +43,7 @@ class Setting:
     def command(self) -> str:
         """The command line of this run."""
         kinds = f" --faults {','.join(self.faults)}" if self.faults else ""
-        brokers = f" --brokers {self.brokers}" if self.brokers != 1 else ""
+        brokers = f" --brokers {self.brokers}" if self.brokers != SAFE_NODES else ""
         control = f" --negative-control {self.control}" if self.control else ""
         return f"python -m tests.chaos --seed {self.seed} --minutes {self.minutes:g}{kinds}{brokers}{control}"
 
@@ -138,8 +142,22 @@ def markdown_of(outcome: Outcome, setting: Setting) -> str:
     ]
     lines += ["", "| what happened | how often |", "|---|---|"]
     lines += [f"| {what} | {count} |" for what, count in outcome.counts.items()]
-    lines += [f"- {problem}" for problem in outcome.problems]
+    if outcome.notes or outcome.problems:
+        lines += ["", *(f"- {text}" for text in (*outcome.notes, *outcome.problems))]
     return "\n".join(lines)
+
+
+def write_into(document: Path, section: str) -> None:
+    """Put a report between the marks of a document, in place of the last one.
+
+    Raises:
+        ValueError: the document has no such marks.
+    """
+    text = document.read_text(encoding="utf-8")
+    if not REPORTED.search(text):
+        raise ValueError(f"{document} has no lines <!-- report --> and <!-- end --> to write between")
+    new = REPORTED.sub(lambda found: f"{found[1]}\n{section}\n\n{found[2]}", text, count=1)
+    document.write_text(new, encoding="utf-8")
 
 
 def summary(outcome: Outcome) -> str:

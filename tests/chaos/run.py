@@ -10,22 +10,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import TopicPartition
-
-from schemas.topics import REQUESTS, repartition_of
-from tests.chaos.fault import ISSUER, STREAMS, Fault
-from tests.chaos.oracle import SOURCES, Verdict
+from tests.chaos.fault import Fault
+from tests.chaos.oracle import Verdict
 from tests.chaos.ownership import shared_copartitions
+from tests.chaos.quiet import quiet
 from tests.chaos.service import Exit
 from tests.chaos.verdict import judge
 from tests.chaos.world import World
-from transport.watermarks import high_watermark
 
-QUIET_SECONDS = 180.0
 LONGEST_PAUSE_SECONDS = 2.0
-READ: dict[str, Sequence[str]] = {STREAMS: SOURCES, ISSUER: (REQUESTS, repartition_of(REQUESTS))}
-"""What each service reads, names without prefix."""
-
 _RESTORED = re.compile(r"milliseconds=(\d+)")
 
 
@@ -33,8 +26,9 @@ _RESTORED = re.compile(r"milliseconds=(\d+)")
 class Strike:
     """One strike and what came of it. Times in s; ``recovery`` is ``None`` if it did not within the fault's bound.
 
-    ``restore`` is the longest take-over since (fencing, rows and checkpoint), ``stall`` the longest time without a
-    commit with news of an affected co-partition.
+    ``recovery`` is the longest time, from ``struck`` on, that an affected co-partition committed no news, ``stall`` the
+    same from the strike's beginning and with what passed since the commit before it. ``restore`` is the longest
+    take-over meanwhile (fencing, rows and checkpoint).
     """
 
     fault: str
@@ -102,15 +96,17 @@ class Run:
         after = time.monotonic() - began
         places = [place for place in world.progress.places if place[0] in fault.affects]
         world.struck()
-        recovery = None
+        began_at, recovery = world.struck_at, None
         try:
             await fault.strike(world, self._chance)
-            until = await world.progress.news_from(places, world.struck_at, fault.recovers_within)
-            recovery = (until - world.struck_at) / 1000
+            until = await world.progress.news_from(places, _now(), fault.recovers_within)
+            # Without places nothing was to stop, and the strike itself tells how long what it did took.
+            recovery = world.progress.longest_stall(places, world.struck_at, until, from_since=True)
+            recovery = recovery if places else (_now() - world.struck_at) / 1000
         except (TimeoutError, RuntimeError) as error:
             self._problems.append(f"{fault.name} after {after:.0f} s: {type(error).__name__}: {error}")
-            until = time.time_ns() // 1_000_000
-        stall = world.progress.longest_stall(places, world.struck_at, until)
+            until = _now()
+        stall = world.progress.longest_stall(places, began_at, until)
         restore = max(_restored(service.output()[length:]) for service, length in logs.items())
         self._strikes.append(Strike(fault.name, fault.number, after, recovery, stall, restore))
         for service in world.services:
@@ -127,7 +123,7 @@ class Run:
         world = self._world
         await world.stop_load()
         try:
-            await self._quiet()
+            await quiet(world)
         except TimeoutError as error:
             self._problems.append(str(error))
         for service in world.running():
@@ -137,6 +133,8 @@ class Run:
             if status != 0:
                 self._problems.append(f"{name} ended with {status} when it was asked to stop at the end")
         verdict = await judge(world.kafka, world.load)
+        for other in world.verdicts:
+            verdict.add(other)
         for text in await shared_copartitions(world.kafka):
             self._problems.append(text)
         return Outcome(
@@ -149,31 +147,9 @@ class Run:
             world.load.unacknowledged,
         )
 
-    async def _quiet(self) -> None:
-        """Wait until both services' checkpoints have reached the ends of all that they read, twice in a row.
 
-        Twice: what was forwarded or decided in the last transaction seen is read in a later one.
-        """
-        deadline, times = time.monotonic() + QUIET_SECONDS, 0
-        while times < 2:
-            behind = await self._behind()
-            times = 0 if behind else times + 1
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not everything was read {QUIET_SECONDS:.0f} s after the load: {behind[:3]}")
-            await asyncio.sleep(0.5)
-
-    async def _behind(self) -> list[str]:
-        kafka, progress = self._world.kafka, self._world.progress
-        ends = await high_watermark(
-            kafka,
-            [TopicPartition(kafka.topic(one), p) for p in range(kafka.partitions) for one in {*SOURCES, *READ[ISSUER]}],
-        )
-        return [
-            f"{kind} {topic} [{p}]"
-            for kind, p in progress.places
-            for topic in READ[kind]
-            if progress.offsets[kind, p].get(topic, 0) < ends[TopicPartition(kafka.topic(topic), p)]
-        ]
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _restored(output: str) -> float:

@@ -126,6 +126,20 @@ class Service:
                 await asyncio.sleep(POLL_SECONDS)
         return self.exits[count]
 
+    @property
+    def asleep(self) -> bool:
+        """Whether the process is stopped (by SIGSTOP), from ``/proc``."""
+        if self.pid is None:
+            return False
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def most_megabytes(self) -> int:
+        """Return the most memory that the running process has had resident, from ``/proc``; 0 if none runs."""
+        if self.pid is None:
+            return 0
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
     def tail(self, lines: int = 20) -> str:
         """Return the end of its log."""
         return "\n".join(self.output().splitlines()[-lines:])
@@ -167,8 +181,7 @@ class Service:
         command, more = self._once or (self._command, {})
         self._once = None
         self._asked = False
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("KORDON_")}
-        environment = inherited | {"PYTHONPATH": str(ROOT)} | self._environment | dict(more)
+        environment = environment_with(self._environment | dict(more))
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *tethered(command),
@@ -183,3 +196,17 @@ class Service:
 def python(*arguments: str) -> list[str]:
     """Return a command of this interpreter."""
     return [sys.executable, *arguments]
+
+
+def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with these settings of Kordon and no others."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KORDON_")}
+    return inherited | {"PYTHONPATH": str(ROOT)} | dict(settings)
+
+
+async def run_to_its_end(command: list[str], settings: Mapping[str, str], folder: Path) -> int:
+    """Run a short-lived process in ``folder`` and return its exit status."""
+    process = await asyncio.create_subprocess_exec(
+        *tethered(command), cwd=folder, env=environment_with(settings), stderr=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait()

@@ -12,7 +12,9 @@ from typing import Self
 
 from schemas.trust import KeyState, Role, TrustedKey
 from tests.brokers.broker import Broker
+from tests.brokers.tcp_proxy import Network
 from tests.chaos.load import Load
+from tests.chaos.oracle import Verdict
 from tests.chaos.progress import ProgressFollower
 from tests.chaos.service import Service, python
 from tests.issuers.cluster import CLUSTER_ID, Cluster
@@ -37,7 +39,7 @@ class Layout:
     issuers: tuple[bool, ...] = (True, False)
     nodes: int = 300
     rate: int = 400
-    requests: int = 25
+    requests: int = 50
     commands: int = 4
     session_timeout_ms: int = 10_000
     control: str | None = None
@@ -62,9 +64,10 @@ class ChaosCluster(Cluster):
 class World:
     """Use as ``async with World(...) as world``: topics exist, services run, load flows.
 
-    ``kafka`` is the harness's own way to the brokers (load, follower, verdict), ``service_bootstrap`` the services', if
-    it goes through something that faults disturb. ``brokers`` were started by the caller, who stops them.
-    ``workers`` and ``issuers`` are all there are, running or not.
+    ``kafka`` is the harness's own way to the brokers (load, follower, verdict); services go through ``network`` if
+    there is one, each known there by its name. ``brokers`` were started by the caller, who stops them.
+    ``workers`` and ``issuers`` are all there are, running or not. ``verdicts`` are those on other worlds that a fault
+    made beside this one; they count with this one's.
     """
 
     def __init__(
@@ -73,11 +76,12 @@ class World:
         folder: Path,
         layout: Layout,
         *,
-        service_bootstrap: str | None = None,
+        network: Network | None = None,
         replication_factor: int = 1,
         prefix: str = "chaos.",
     ) -> None:
         self.brokers = brokers
+        self.network = network
         self.folder = folder
         self.layout = layout
         self.kafka = KafkaSettings(
@@ -96,13 +100,22 @@ class World:
             requests=layout.requests,
             commands=layout.commands,
         )
-        self.service_bootstrap = service_bootstrap or brokers.bootstrap_servers
         self.workers = [self._worker(number, static) for number, static in enumerate(layout.workers, 1)]
         self.issuers = [self._issuer(number, static) for number, static in enumerate(layout.issuers, 1)]
         self.notes: list[str] = []
         self.counts: dict[str, int] = {}
+        self.verdicts: list[Verdict] = []
         self._struck_at = 0
         self._stack = AsyncExitStack()
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """The settings of a client that is no service."""
+        return {
+            "KORDON_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "KORDON_KAFKA_PREFIX": self.kafka.prefix,
+            "KORDON_KAFKA_PARTITIONS": str(self.kafka.partitions),
+        }
 
     @property
     def services(self) -> list[Service]:
@@ -174,10 +187,12 @@ class World:
     async def _kill_all(self) -> None:
         await asyncio.gather(*(service.killed_for_good() for service in self.services))
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, name: str) -> dict[str, str]:
+        reached = self.brokers if self.network is None else self.network
         control = {} if self.layout.control is None else {"KORDON_CHAOS_CONTROL": self.layout.control}
         return {
-            "KORDON_KAFKA_BOOTSTRAP_SERVERS": self.service_bootstrap,
+            "KORDON_KAFKA_BOOTSTRAP_SERVERS": reached.bootstrap_servers,
+            "KORDON_KAFKA_CLIENT_ID": name,
             "KORDON_KAFKA_PREFIX": self.kafka.prefix,
             **control,
             **self.layout.settings,
@@ -192,7 +207,7 @@ class World:
 
     def _worker(self, number: int, static: bool) -> Service:
         name = f"worker-{number}"
-        environment = self._environment() | self._session("WORKER")
+        environment = self._environment(name) | self._session("WORKER")
         environment["KORDON_WORKER_TRUST_FILE"] = str(self.folder / "trust.json")
         if static:
             environment["KORDON_WORKER_INSTANCE_ID"] = name
@@ -201,7 +216,7 @@ class World:
 
     def _issuer(self, number: int, static: bool) -> Service:
         name = f"issuer-{number}"
-        environment = self.cluster.issuer_settings | self._environment() | self._session("ISSUER")
+        environment = self.cluster.issuer_settings | self._environment(name) | self._session("ISSUER")
         # More would be dropped unanswered; here each must be found among the dead letters.
         environment["KORDON_ISSUER_REFUSALS_PER_SECOND"] = "100000"
         if static:

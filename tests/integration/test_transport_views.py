@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 
+from tests.brokers.broker import Broker
 from tests.workers.batches import codecs_of, write_with_header_name
 from transport.client import (
     admin_arguments,
@@ -21,6 +22,7 @@ from transport.client import (
     producer_arguments,
     transactional_producer_arguments,
 )
+from transport.producer_shutdown import stop_producer
 from transport.settings import KafkaSettings
 from transport.views import (
     NotCaughtUpError,
@@ -295,3 +297,24 @@ async def test_hundreds_of_thousands_of_rows_arrive_in_batches(kafka: KafkaSetti
     )
     assert sum(sizes) == count
     assert len(sizes) < count / 500
+
+
+async def test_a_reader_that_does_not_catch_up_says_so_although_its_broker_is_away(own_apache_kafka: Broker) -> None:
+    """A cancellation instead, which is what aiokafka's `stop` makes of it, would end a task group's task unseen."""
+    kafka = KafkaSettings(bootstrap_servers=own_apache_kafka.bootstrap_servers, prefix="own.")
+    partition = await created(kafka, "seen")
+    async with opened(kafka) as writer:
+        await writer.commit(records(partition, b"read"), {}, "group")
+
+    def kill(_partition: TopicPartition, _records: Sequence[ConsumerRecord]) -> None:
+        own_apache_kafka.kill()
+
+    producer = AIOKafkaProducer(**transactional_producer_arguments(kafka, "own.silent"))
+    await producer.start()
+    await producer.begin_transaction()
+    await producer.send_and_wait(partition.topic, b"never committed", partition=0)
+    try:
+        with pytest.raises(NotCaughtUpError):
+            await read_to_high_watermark(kafka, [partition], kill, timeout_seconds=2)
+    finally:
+        await stop_producer(producer, 1)

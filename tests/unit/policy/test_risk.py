@@ -85,7 +85,7 @@ def test_a_newer_policy_applies_to_a_row_from_its_next_record_of_any_kind() -> N
     assert (story.row().score, story.row().policyVersion) == (60, 1)
     stricter = msgspec.structs.replace(default_policy(), version=2, threshold=60)
     successor = Story(stricter)
-    successor.fleet.rows = story.fleet.rows
+    successor.fleet.put(story.row())
     successor.tell(seen(20, asn=64501))
     assert successor.row().policyVersion == 2
     assert successor.row().status is NodeStatus.QUARANTINED
@@ -97,7 +97,7 @@ def test_points_of_a_standing_signal_follow_the_policy() -> None:
     dearer = msgspec.structs.replace(default_policy(), version=2)
     dearer = msgspec.structs.replace(dearer, points=msgspec.structs.replace(dearer.points, abruptStop=7, asnChanged=9))
     successor = Story(dearer)
-    successor.fleet.rows = story.fleet.rows
+    successor.fleet.put(story.row())
     assert successor.tell(report(3, False, bootId="b1")).row().score == 16
 
 

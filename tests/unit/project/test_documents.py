@@ -18,6 +18,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 def copy(tmp_path: Path) -> Path:
     for name in ("scripts", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "schemas" / "generated", tmp_path / "schemas" / "generated")
     shutil.copy(ROOT / "README.md", tmp_path)
     return tmp_path
 

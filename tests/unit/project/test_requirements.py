@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-FILES = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-build.txt", "requirements-demo.txt", "requirements-dev.txt")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = ("schemas", "policy", "transport", "streams", "issuer", "kordon")
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
@@ -83,9 +83,9 @@ def test_the_pins_are_what_pyproject_asks_for(python: str, name: str, demo: bool
         assert asked.specifier.contains(version), f"{pin} is not {asked}: run make lock"
 
 
-def test_the_three_files_agree_on_every_version() -> None:
+def test_the_files_agree_on_every_version() -> None:
     everything = {str(requirement) for requirement, _ in pinned("requirements-dev.txt")}
-    for name in ("requirements.txt", "requirements-demo.txt"):
+    for name in ("requirements.txt", "requirements-build.txt", "requirements-demo.txt"):
         assert {str(requirement) for requirement, _ in pinned(name)} <= everything
 
 

@@ -19,7 +19,7 @@ from transport.settings import KafkaSettings
 
 @pytest.fixture
 async def app() -> CopartitionedApp:
-    kafka = KafkaSettings(bootstrap_servers="127.0.0.1:1,127.0.0.1:2", prefix="p.")
+    kafka = KafkaSettings(bootstrap_servers="127.0.0.1:1,127.0.0.1:2", prefix="p.", client_id="worker-7")
     return new_app(new_runtime(kafka, WorkerSettings(buffered_batches=3)))
 
 
@@ -31,6 +31,10 @@ def _any(service: object) -> Any:
 async def test_the_group_and_the_topics_carry_the_prefix(app: CopartitionedApp) -> None:
     assert app.conf.id == "p.streams"
     assert sorted(_any(app.batches()).topics) == sorted(f"p.{topic}" for topic in SOURCES)
+
+
+async def test_brokers_know_the_consumer_by_the_client_id_of_the_settings(app: CopartitionedApp) -> None:
+    assert _any(app.conf).broker_client_id == "worker-7"
 
 
 async def test_neither_a_producer_nor_a_web_server_is_started(app: CopartitionedApp) -> None:

@@ -22,26 +22,33 @@ ROW: dict[str, Any] = {
     "policyVersion": 1,
     "updatedAt": "2026-11-24T00:00:00.000Z",
 }
+ROW_BYTES = msgspec.json.encode(ROW)
+OBSERVATION = b'{"nodeId": "node-1", "observedAt": "2026-11-24T00:00:00Z", "ip": "192.0.2.1"}'
+ROW_OF_NO_TIME = msgspec.json.encode(ROW | {"updatedAt": "yesterday"})
 
 
 def restored(**changes: Any) -> RiskTable:
+    return restored_from(b"node-1", msgspec.json.encode(ROW | changes))
+
+
+def restored_from(key: bytes | None, value: bytes) -> RiskTable:
     table = RiskTable(default_policy())
-    table.restore(b"node-1", msgspec.json.encode(ROW | changes))
+    table.restore(key, value)
+    table.check_restored()
     return table
 
 
 def test_a_restored_row_is_folded_on_and_does_not_count_as_changed() -> None:
     table = restored()
     assert not table.take_changes()
-    value = b'{"nodeId": "node-1", "observedAt": "2026-11-24T00:00:00Z", "ip": "192.0.2.1"}'
-    outcome = table.fleet.fold(NETWORK, 0, 7, 1795478400000, b"node-1", value)
+    outcome = table.fleet.fold(NETWORK, 0, 7, 1795478400000, b"node-1", OBSERVATION)
     assert isinstance(outcome, Folded)
     assert outcome.row.revision == 5
-    assert table.placed == {b"node-1"}
 
 
 def test_changes_are_taken_once_and_as_they_are_then() -> None:
     table = restored()
+    table.fleet.fold(NETWORK, 0, 7, 1795478400000, b"node-1", OBSERVATION)
     table.changed.add("node-1")
     assert list(table.take_changes()) == [(b"node-1", encode(table.fleet.rows["node-1"]))]
     assert list(table.take_changes()) == []
@@ -51,7 +58,6 @@ def test_a_removed_row_is_gone() -> None:
     table = restored()
     table.restore(b"node-1", None)
     assert not table.fleet.rows
-    assert not table.placed
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,18 @@ def test_a_row_of_another_world_is_refused_by_name(changes: dict[str, Any], erro
         restored(**changes)
 
 
-@pytest.mark.parametrize(("key", "value"), [(None, b"{}"), (b"node-1", b""), (b"node-1", b"\xff")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(None, b"{}"), (b"node-1", b""), (b"node-1", b"\xff"), (b"node-2", ROW_BYTES), (b"node-1", ROW_OF_NO_TIME)],
+)
 def test_what_is_no_row_is_refused(key: bytes | None, value: bytes) -> None:
     with pytest.raises(UnreadableStateError):
-        RiskTable(default_policy()).restore(key, value)
+        restored_from(key, value)
+
+
+def test_only_the_last_of_a_nodes_rows_has_to_be_one_that_this_worker_can_read() -> None:
+    table = RiskTable(default_policy())
+    table.restore(b"node-1", b"superseded")
+    table.restore(b"node-1", ROW_BYTES)
+    table.check_restored()
+    assert table.fleet.rows.keys() == {"node-1"}

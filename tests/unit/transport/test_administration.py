@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.topics import QUARANTINE, REGISTRY, RISK, TELEMETRY, TOPICS
+from schemas.topics import COMMANDS, NETWORK, QUARANTINE, REGISTRY, REQUESTS, RISK, TELEMETRY, TOPICS
 from transport.administration import EmptyPrefixError, delete_topics, topic_config
 from transport.settings import KafkaSettings
+
+
+@pytest.mark.parametrize("name", [TELEMETRY, NETWORK, COMMANDS, REGISTRY, REQUESTS])
+def test_a_record_from_the_future_is_refused_by_the_broker_whatever_its_default(name: str) -> None:
+    assert topic_config(KafkaSettings(), TOPICS[name], 1)["message.timestamp.after.max.ms"] == "3600000"
 
 
 @pytest.mark.parametrize("name", [QUARANTINE, REGISTRY])

@@ -146,7 +146,7 @@ def test_an_existing_trust_is_not_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_the_committed_schema_is_the_structs() -> None:
-    """Drift: write it anew with `python -m schemas.trust > docs/trust.schema.json`."""
+    """Drift: `make documents` writes it anew."""
     assert json.loads((DOCS / "trust.schema.json").read_text()) == json_schema()
 
 

@@ -1,0 +1,137 @@
+"""``python -m bench``: measure, print a table, write ``bench/results``, and fail where a must is missed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from bench import backlog, fleets, latency, peers_environment, policy_fold
+from bench.engines import ENGINES
+from bench.musts import judge, told
+from bench.report import DETAILS, LATEST
+from bench.results import Failure, Run, environment, grouped, print_results, summed_up
+from bench.workloads import BACKLOGS
+from kordon.output import print_json, remark
+
+WORKLOADS = (*BACKLOGS, "scale", "memory", "restore", "latency", "fold")
+LIVE = ("kordon", "kafka-streams-eos")
+"""Whose latency and restore are measured unless others are named."""
+
+MUST_MISSED = 1
+FAILED = 3
+
+
+@click.command()
+@click.option("--workload", "-w", multiple=True, type=click.Choice(WORKLOADS), help="Default: all.")
+@click.option("--engine", "-e", multiple=True, type=click.Choice(tuple(ENGINES)), help="Default: all.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each, in turns.")
+@click.option("--records", type=click.IntRange(10_000), help="Records of a backlog. Default: the workload's own.")
+@click.option(
+    "--rows", type=click.IntRange(10_000), default=1_000_000, show_default=True, help="Nodes of a large fleet."
+)
+@click.option(
+    "--transactions",
+    type=click.IntRange(12),
+    default=2_000_000,
+    show_default=True,
+    help="What a restore reads past; to prepare them takes minutes, once.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead of a table.")
+def main(
+    workload: Sequence[str],
+    engine: Sequence[str],
+    rounds: int,
+    records: int | None,
+    rows: int,
+    transactions: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Measure Kordon's worker and its peers on the same records and machine.
+
+    Ends with status 1 where a must of docs/performance.md is missed, 3 where an engine failed or got another answer.
+    """
+    workloads = workload or WORKLOADS
+    if "quix" in (engine or ENGINES) and not set(workloads).isdisjoint(BACKLOGS):
+        peers_environment.install()
+    before = environment()
+    runs: list[Run] = []
+    failures: list[Failure] = []
+    for name in workloads:
+        remark(f"{name}:")
+        for outcome in _measure(name, engine, Size(rounds, records, rows, transactions)):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                remark(f"  {outcome.workload} {outcome.engine} FAILED: {outcome.reason}")
+            else:
+                runs.append(outcome)
+    verdicts = judge(runs, workloads, engine or (*ENGINES, "json.loads"))
+    results = [summed_up(group) for group in grouped(runs)]
+    _write(LATEST, results)
+    _write(
+        DETAILS,
+        {
+            "environment": before,
+            "loadAfter": environment()["load"],
+            "arguments": sys.argv[1:],
+            "runs": runs,
+            "musts": verdicts,
+            "failures": failures,
+        },
+    )
+    if as_json:
+        print_json(results)
+    else:
+        print_results(runs)
+        for verdict in verdicts:
+            click.echo(told(verdict))
+    for failure in failures:
+        remark(f"failed: {failure.workload} {failure.engine}: {failure.reason.splitlines()[0]}")
+    missed = [verdict for verdict in verdicts if verdict.met is False]
+    sys.exit(MUST_MISSED if missed else FAILED if failures else 0)
+
+
+class Size(NamedTuple):
+    """How much is measured; ``records`` is ``None`` for each workload's own."""
+
+    rounds: int
+    records: int | None
+    rows: int
+    transactions: int
+
+
+def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | Failure]:
+    rounds, records, rows, transactions = size
+    engines = [engine for engine in ENGINES.values() if not named or engine.name in named]
+    stateful = [engine for engine in engines if engine.rows and (named or engine.name in LIVE)]
+    if found := BACKLOGS.get(workload):
+        sized = replace(found, records=records or found.records)
+        yield from backlog.measure(sized, [engine for engine in engines if engine.plays(workload)], rounds)
+    elif workload == "restore":
+        yield from fleets.restore(stateful, rounds, rows, transactions)
+    elif workload == "latency":
+        yield from latency.measure(stateful, rounds)
+    elif not named or "kordon" in named:
+        # These compare Kordon with itself, or with json.loads.
+        kordon = ENGINES["kordon"]
+        if workload == "scale":
+            yield from fleets.scale(kordon, rounds, rows, records)
+        elif workload == "memory":
+            yield from fleets.memory(kordon, rounds, rows)
+        else:
+            yield from policy_fold.measure(rounds, records)
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Workloads on a fleet that is there already: restore, memory a row, and what a large fleet costs a record."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from bench.backlog import run_of, settings_for
+from bench.broker import BenchBroker
+from bench.commits import Commits, Followed, follow
+from bench.engines import Engine
+from bench.musts import LARGE, SMALL
+from bench.operators import write_trust_file
+from bench.preparation import prepared, write
+from bench.processes import FAILURES, Usage, started
+from bench.results import Failure, Run, load_average
+from bench.stored_state import INPUTS, add_transactions, input_ends, make_state, observations, one_a_partition
+from bench.workloads import BenchRecord
+from kordon.output import remark
+from transport.settings import KafkaSettings
+
+RESTORE_PARTITIONS: Final = 12
+SCALE_PARTITIONS: Final = 4
+SMALL_ROWS: Final = 10_000
+SCALE_RECORDS: Final = 1_000_000
+SCALE_COMMIT_MS: Final = 30
+"""So short that a commit holds no node of the small fleet twice (up to 330,000 records/s): rows that change twice
+within a commit are written once, and the small fleet would gain by that what has nothing to do with its size."""
+
+SETTLE_SECONDS: Final = 1.0
+
+
+def restore(engines: Sequence[Engine], rounds: int, rows: int, transactions: int) -> Iterator[Run | Failure]:
+    """Yield the seconds from an engine's start to the first commit of the last co-partition."""
+    for engine in engines:
+        parameters = {"rows": rows, "transactions": transactions, "partitions": RESTORE_PARTITIONS}
+
+        def prepare(broker: BenchBroker, folder: Path, engine: Engine = engine) -> None:
+            kafka = settings_for(broker, RESTORE_PARTITIONS)
+            trust = write_trust_file(folder / "trust.json")
+            make_state(kafka, engine, trust, rows)
+            (changelog,) = engine.changelogs(kafka)
+            add_transactions(kafka, changelog, transactions)
+
+        try:
+            with prepared(f"restore-{engine.name}", parameters, prepare, copied=True) as (broker, folder):
+                kafka = settings_for(broker, RESTORE_PARTITIONS)
+                for number in range(rounds):
+                    seconds, usage, followed = _start(kafka, engine, folder / "trust.json", day=number + 1)
+                    remark(f"  restore {number + 1}/{rounds} {engine.name}: {seconds:.1f} s")
+                    yield Run(
+                        workload="restore",
+                        engine=engine.name,
+                        records=rows,
+                        seconds=seconds,
+                        records_per_second=rows / seconds,
+                        cpu_micros_per_record=followed.last.usage.cpu_seconds / rows * 1e6,
+                        rss_bytes=usage.rss_bytes,
+                        load=load_average(),
+                    )
+        except FAILURES as error:
+            yield Failure("restore", engine.name, str(error))
+
+
+def memory(engine: Engine, rounds: int, rows: int) -> Iterator[Run | Failure]:
+    """Yield what a row adds to the resident memory of an engine that has restored ``rows`` of them."""
+    try:
+        with _fleets(engine, RESTORE_PARTITIONS, {"empty": 0, "large": rows}) as (broker, folder):
+            for number in range(rounds):
+                resident = {}
+                for fleet in ("empty", "large"):
+                    kafka = settings_for(broker, RESTORE_PARTITIONS, f"{fleet}.")
+                    _, usage, _ = _start(kafka, engine, folder / "trust.json", day=number + 1)
+                    resident[fleet] = usage.rss_bytes
+                a_row = (resident["large"] - resident["empty"]) / rows
+                remark(f"  memory {number + 1}/{rounds} {engine.name}: {a_row:,.0f} bytes a row")
+                yield Run(
+                    workload="memory",
+                    engine=engine.name,
+                    records=rows,
+                    rss_bytes=resident["large"],
+                    bytes_per_row=a_row,
+                    load=load_average(),
+                )
+    except FAILURES as error:
+        yield Failure("memory", engine.name, str(error))
+
+
+def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterator[Run | Failure]:
+    """Yield what a small fleet and a large one cost a record, each node observed in a random order, in turns."""
+    records = records or SCALE_RECORDS
+    fleets = {SMALL: SMALL_ROWS, LARGE: rows}
+    quick = replace(engine, environment=lambda setting: {**engine.environment(setting), **_OFTEN})
+    try:
+        with _fleets(engine, SCALE_PARTITIONS, fleets) as (broker, folder):
+            for number in range(rounds):
+                for fleet, nodes in fleets.items():
+                    kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
+                    load = observations(_shuffled(nodes, records), SCALE_PARTITIONS, number + 1)
+                    followed = asyncio.run(_fold(kafka, quick, folder / "trust.json", load, records, broker))
+                    run = run_of(fleet, engine.name, followed, load_average())
+                    remark(f"  {fleet} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
+                    yield run
+    except FAILURES as error:
+        yield Failure("scale", engine.name, str(error))
+
+
+_OFTEN: Final[Mapping[str, str]] = {
+    "KORDON_WORKER_COMMIT_INTERVAL_MS": str(SCALE_COMMIT_MS),
+    "KORDON_WORKER_CATCH_UP_INTERVAL_MS": str(SCALE_COMMIT_MS),
+}
+
+
+def _fleets(
+    engine: Engine, partitions: int, fleets: Mapping[str, int]
+) -> AbstractContextManager[tuple[BenchBroker, Path]]:
+    def prepare(broker: BenchBroker, folder: Path) -> None:
+        trust = write_trust_file(folder / "trust.json")
+        for fleet, rows in fleets.items():
+            make_state(settings_for(broker, partitions, f"{fleet}."), engine, trust, rows)
+
+    name = f"{'-'.join(fleets)}-{engine.name}"
+    return prepared(name, {"partitions": partitions, **fleets}, prepare, copied=True)
+
+
+def _start(kafka: KafkaSettings, engine: Engine, trust: Path, day: int) -> tuple[float, Usage, Followed]:
+    """Start an engine on its state; return the seconds to the last co-partition's commit, and what it takes then."""
+
+    async def play() -> tuple[float, Usage, Followed]:
+        before = await input_ends(kafka)
+        records = one_a_partition(kafka.partitions, day)
+        write(kafka, iter(records), len(records))
+        began = time.monotonic()
+        with started(engine, kafka, trust) as processes:
+            async with Commits(kafka, engine.group, INPUTS, before) as commits:
+                followed = await follow(commits, processes, lambda: 0.0)
+            await asyncio.sleep(SETTLE_SECONDS)
+            return followed.last.at - began, processes.usage(), followed
+
+    return asyncio.run(play())
+
+
+async def _fold(
+    kafka: KafkaSettings,
+    engine: Engine,
+    trust: Path,
+    load: Iterator[BenchRecord],
+    records: int,
+    broker: BenchBroker,
+) -> Followed:
+    before = await input_ends(kafka)
+    write(kafka, load, records)
+    with started(engine, kafka, trust) as processes:
+        async with Commits(kafka, engine.group, INPUTS, before) as commits:
+            return await follow(commits, processes, broker.cpu_seconds)
+
+
+def _shuffled(nodes: int, records: int) -> Iterator[int]:
+    """Yield every node once in a random order, the same one again and again."""
+    order = list(range(nodes))
+    random.Random(4).shuffle(order)  # noqa: S311 - reproducible on purpose
+    return (order[index % nodes] for index in range(records))

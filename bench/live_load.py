@@ -1,0 +1,89 @@
+"""A program that plays a live fleet: so many records a second, of which some quarantine a node. It prints how many.
+
+    python -m bench.live_load --bootstrap host:port --prefix bench. --partitions 4 --seconds 20
+
+It is a process of its own so that what writes does not wait for what reads.
+"""
+
+from __future__ import annotations
+
+import time
+
+import click
+from confluent_kafka import Producer
+
+from schemas.codec import encode
+from schemas.network import NetworkObservation
+from schemas.telemetry import Telemetry, TelemetryKind
+from schemas.timestamp import Timestamp
+from schemas.topics import NETWORK, TELEMETRY
+from transport.partitioner import partition_of
+
+NODES = 10_000
+TICK_SECONDS = 0.005
+
+
+@click.command()
+@click.option("--bootstrap", required=True)
+@click.option("--prefix", required=True)
+@click.option("--partitions", type=int, required=True)
+@click.option("--seconds", type=float, required=True)
+@click.option("--rate", type=int, default=20_000, help="Records a second.")
+@click.option("--quarantines", type=int, default=1_000, help="Of them, how many a second stop a new node abruptly.")
+def main(bootstrap: str, prefix: str, partitions: int, seconds: float, rate: int, quarantines: int) -> None:
+    """Play the fleet; each record's timestamp is the moment at which it was handed to the producer."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "compression.type": "lz4",
+            "linger.ms": 5,  # Kafka's default, in Java as in librdkafka
+            "enable.idempotence": True,
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    every = rate // quarantines
+    placed = [(key, partition_of(key, partitions)) for key in (f"node-{n:05d}".encode() for n in range(NODES))]
+    network, telemetry = prefix + NETWORK, prefix + TELEMETRY
+    sent = stopped = 0
+    began = time.monotonic()
+    while (elapsed := time.monotonic() - began) < seconds:
+        for index in range(sent, int(elapsed * rate)):
+            now = Timestamp(time.time_ns() // 1_000_000)
+            if index % every == 0:
+                key = f"stopped-{index:09d}".encode()
+                producer.produce(telemetry, _stop(key, now), key, partition_of(key, partitions), timestamp=now)
+                stopped += 1
+            else:
+                key, partition = placed[index % NODES]
+                producer.produce(network, _sighting(key, index % NODES, now), key, partition, timestamp=now)
+            sent += 1
+        producer.poll(0)
+        time.sleep(TICK_SECONDS)
+    took = time.monotonic() - began
+    left = producer.flush(30)
+    print(f'{{"sent": {sent - left}, "quarantines": {stopped}, "seconds": {took:.3f}}}', flush=True)
+
+
+def _stop(key: bytes, now: Timestamp) -> bytes:
+    return encode(
+        Telemetry(
+            nodeId=key.decode(), observedAt=now, lastShutdownClean=False, bootId="boot-1", kind=TelemetryKind.BOOT
+        )
+    )
+
+
+def _sighting(key: bytes, number: int, now: Timestamp) -> bytes:
+    return encode(
+        NetworkObservation(
+            nodeId=key.decode(),
+            observedAt=now,
+            ip=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",
+            asn=64_512 + number % 100,
+            region="eu-central-0",
+            observer="gateway-frankfurt-am-main-0001",
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
