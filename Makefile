@@ -11,7 +11,7 @@
 #   REPORT=docs/reliability.md  make chaos: put the report into this document, too
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench chaos test test-unit test-integration check format documents dist lock clean
+.PHONY: help demo bench chaos test test-unit test-integration model check format documents dist lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -45,6 +45,10 @@ test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn 
 	@echo "== integration tests"
 	@$(BIN)/python -m tests.brokers.kafka_jars
 	@$(PYTEST) tests/integration -n $(PROCESSES) --dist worksteal
+
+model: ## Check the model of checkpoint, fence, take-over and revocation with TLC (needs mvn and Java 17 or later)
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python -m tests.model
 
 bench: ## Kordon against its peers on Apache Kafka; fails where a must is missed (needs mvn and Java 17 or later)
 	@scripts/bootstrap requirements-dev.txt

@@ -259,7 +259,8 @@ class CopartitionConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to where this worker's fold stands, never to the group's committed offsets.
 
-        Folding pauses until the seek has happened, so that the positions cannot move under it.
+        SOUGHT, after which folding begins (docs/model). Folding pauses until the seek has happened, so that the
+        positions cannot move under it. A crash here leaves the checkpoint.
         """
         copartitions = self.app.runtime.copartitions
         copartitions.end_epoch()

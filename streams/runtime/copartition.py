@@ -3,6 +3,19 @@
 Folding (synchronous) and committing (asynchronous) take turns on one event loop. What a commit writes is a snapshot:
 rows as bytes, outputs, offsets and batches are taken in one go without awaiting, so they belong together whatever is
 folded while the transaction is on its way.
+
+The checkpoint, in steps; each step's name is that of the model's action (docs/model):
+
+0. SNAPSHOT_TAKEN, in :meth:`Copartition._commit`: what is folded is in memory, as bytes for the transaction. A crash
+   leaves the last checkpoint, from which the next owner folds the same again. (Kafka Streams flushes its stores
+   between two records, so nothing is folded meanwhile. Here folding goes on, and one ``await`` inside this step would
+   mix rows of the next commit into this one.)
+1. CHECKED, 2. BEGUN, 3. RECORDS_WRITTEN, 4. LAST_WRITTEN, 5. OFFSETS_SENT, 6. COMMITTED:
+   :class:`transport.writer.Step` says what a crash at each leaves. An owner whose successor has fenced meets
+   ``ProducerFenced`` on its way to any of 3 to 6: the worker crashes, and nothing of the transaction is visible.
+
+A failed commit is never tried again: whether the broker decided it is not known, and its rows are no longer marked as
+changed. The worker crashes, and the next take-over finds out.
 """
 
 from __future__ import annotations
@@ -225,7 +238,7 @@ class Copartition(Generic[TableT]):
         """Write one transaction: rows, outputs, progress, offsets. Raises what the writer raises."""
         self._refuse_if_broken()
         partition, commitment = self.partition, self._commitment
-        # The snapshot begins: nothing is awaited until `commit` has taken copies.
+        # 0. SNAPSHOT_TAKEN: nothing is awaited from here until `commit` has taken copies.
         rows = [OutgoingRecord(commitment.changelog, partition, key, value) for key, value in self.table.take_changes()]
         positions = dict(self.positions)
         moved = {
@@ -244,7 +257,7 @@ class Copartition(Generic[TableT]):
         )
         self._batches, self.outputs, self.uncommitted = [], [], 0
         self._has_room.set()
-        # The snapshot ends.
+        # The snapshot ends; 1. CHECKED to 6. COMMITTED are the writer's.
         await commit
         self._committed_positions = positions
         self._committed_at = time.monotonic()

@@ -11,6 +11,22 @@ Faust calls in this order, on its main loop::
                                          a long restore holds up nobody else
     (Consumer.perform_seek)  positions   seek everything explicitly: a new epoch begins
     on_before_shutdown       shut_down   commit what is pending, close
+
+A revocation, in steps; each step's name is that of the model's action (docs/model). Faust revokes everything at every
+rebalance (the eager protocol), and the group waits for it, at most for the rebalance timeout:
+
+1. EPOCH_ENDED: what was read and not folded is dropped; it is read again from where the fold stands. A crash from here
+   to 3 is a crash between two commits, or at the step of the one under way.
+2. TAKE_OVER_STOPPED: a take-over under way is cancelled and its writers are closed. A crash leaves a fenced former
+   owner.
+3. SUSPENDED: nothing is committed on the interval any more. Without it a progress record between join and assignment
+   would meet the next owner's fence, and a healthy worker would crash.
+4. PENDING_COMMITTED: the commit under way has ended and what was folded is committed. Only now does the member join the
+   next generation, so whoever is assigned there finds nothing open. A crash leaves the checkpoint; a member that is too
+   slow is left out of the generation, and its commit then succeeds before the successor's fence or fails after it.
+
+JOINED: Faust's and the group's. ASSIGNED is :meth:`Copartitions.assign`: a co-partition is kept only over consecutive
+generations, else it is given up and, if it was assigned, taken over again. A crash leaves the checkpoint.
 """
 
 from __future__ import annotations
@@ -116,11 +132,12 @@ class Copartitions:
 
     async def revoke(self) -> None:
         """End what the last assignment allowed; Faust revokes all partitions at every rebalance."""
-        self.end_epoch()
-        await self._stop_taking_over()
+        self.end_epoch()  # 1. EPOCH_ENDED
+        await self._stop_taking_over()  # 2. TAKE_OVER_STOPPED
         for copartition in self._owned.values():
-            copartition.suspend()
+            copartition.suspend()  # 3. SUSPENDED
         await asyncio.gather(*(copartition.commit_pending() for copartition in self._owned.values()))
+        # 4. PENDING_COMMITTED
 
     async def assign(self, assigned: Iterable[TP]) -> None:
         """Keep what this member had in the generation before, give the rest up.
@@ -172,6 +189,7 @@ class Copartitions:
         if not missing:
             return
         for partition, copartition in (await take_over(runtime, missing, count)).items():
+            # 5. HANDED_OVER
             self._owned[partition] = copartition
             commits = copartition.start(
                 worker.commit_interval_ms / 1000,

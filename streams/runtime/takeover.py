@@ -1,17 +1,30 @@
-"""Taking co-partitions, in steps. A crash at any of them leaves nothing behind but a fenced former owner.
+"""Taking co-partitions, in steps. No step writes a record, so a crash at any of them loses and doubles nothing.
 
-1. Fence: ``InitProducerId`` of the co-partition's transactional id ends the former owner's commits and settles its
-   open transaction. From here on nobody else writes rows, outputs or progress of this co-partition.
-2. Restore the rows: the changelog partition, up to the high watermark.
-3. Find the checkpoint: the last progress record of this co-partition.
-4. Without one, make sure that nothing was ever written, and start at the beginning of the source topics.
-   With one, check it: written by this version or an older one, under this policy or an older one, with the same
+Each step's name is that of the model's action (docs/model).
+
+1. FENCED: ``InitProducerId`` of the co-partition's transactional id gives out a new producer epoch. The coordinator
+   aborts what the former owner left open, or finishes a commit that was decided, before it answers. From here on nobody
+   else writes rows, outputs or progress of this co-partition. (Kafka Streams fences a task by the group's generation,
+   KIP-447; aiokafka sends none, hence an id for each co-partition.)
+   A crash here leaves the former owner fenced: it crashes at its next commit, if it lives. The next owner fences anew.
+2. ROWS_RESTORED: the changelog partition was read to the high watermark, which waits for every open transaction in
+   front; the last stable offset would pass over what is committed behind one. It comes after the fence: before it, the
+   former owner could still commit rows behind our back.
+   A crash from here to step 5 leaves what step 1 left: what was read was in memory only.
+3. CHECKPOINT_FOUND: the last progress record of this co-partition, likewise up to the high watermark.
+4. CHECKPOINT_CHECKED: without one, nothing was ever committed, so the fold starts at the beginning of the source
+   topics. With one: written by this version or an older one, under this policy or an older one, with the same
    partition count and topics (by Kafka's ids), naming an offset for every source topic that the topic still holds (or
    has just reached), and rows up to an offset that the changelog has reached.
-5. Hand over a :class:`~streams.runtime.copartition.Copartition` that stands at the checkpoint. The consumer seeks to it
-   explicitly; the group's committed offsets are for monitoring only.
+   What cannot be squared is a :class:`~streams.runtime.errors.RefusedError` that says what would be lost; nothing has
+   been written, so it is refused again until a person decides.
+5. HANDED_OVER: a :class:`~streams.runtime.copartition.Copartition` stands at the checkpoint, and commits on its
+   interval from now on. The consumer then seeks to it explicitly (SOUGHT, ``Consumer.perform_seek``); the group's
+   committed offsets are for monitoring only. A crash here is a crash between two commits.
 
-What cannot be squared is a :class:`~streams.runtime.errors.RefusedError` that says what would be lost.
+A process that was paused meanwhile may take these steps although the group has named another owner. It then fences that
+owner, who crashes and takes over again; or it is fenced itself, read what two owners wrote, and can commit none of it.
+Such a reader may also refuse (step 4) although nothing is wrong: the model found it, docs/model says more.
 """
 
 from __future__ import annotations
@@ -72,7 +85,7 @@ async def take_over(
     try:
         async with asyncio.TaskGroup() as tasks:
             for writer in writers.values():
-                tasks.create_task(writer.open())
+                tasks.create_task(writer.open())  # 1. FENCED
         taken = await _restore(runtime, writers, partition_count)
     except BaseException as error:
         await asyncio.gather(*(writer.close() for writer in writers.values()), return_exceptions=True)
@@ -89,14 +102,14 @@ async def _restore(
     runtime: Runtime, writers: Mapping[int, TransactionalWriter], partition_count: int
 ) -> dict[int, Copartition[Table]]:
     tables = {partition: runtime.new_table(partition) for partition in writers}
-    await _restore_rows(runtime, tables)
+    await _restore_rows(runtime, tables)  # 2. ROWS_RESTORED
     async with Watermarks(runtime.kafka) as watermarks:
-        checkpoints = await _read_checkpoints(runtime, watermarks, writers)
+        checkpoints = await _read_checkpoints(runtime, watermarks, writers)  # 3. CHECKPOINT_FOUND
         topic_ids = await _topic_ids(runtime, watermarks)
         for checkpoint in checkpoints.values():
             # What a checkpoint without ids was written for is not known.
             require_same_ids((checkpoint and checkpoint.topicIds) or {}, topic_ids)
-        positions = await _positions(runtime, watermarks, checkpoints, partition_count)
+        positions = await _positions(runtime, watermarks, checkpoints, partition_count)  # 4. CHECKPOINT_CHECKED
     taken = {}
     for partition, writer in writers.items():
         checkpoint = checkpoints[partition]

@@ -5,22 +5,34 @@ docs/faust.md says why each is needed. An upgrade that changes one fails here fi
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher, group_coordinator, subscription_state
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.record import default_records, memory_records
 from faust.app.base import App, BootStrategy
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.serializers.schemas import Schema
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
+from faust.types import ConsumerMessage
+from faust.types.settings import Settings
+from faust.worker import Worker
 from mode.services import Service
 
-from streams.runtime import application, consumer, worker
+from streams.runtime import application, assignor, consumer, worker
+from transport import illegible_headers
+
+RUNTIME = Path(application.__file__).parent
+DOCUMENT = RUNTIME.parents[1] / "docs" / "faust.md"
 
 
 def test_the_versions_are_the_ones_that_were_read() -> None:
@@ -29,31 +41,115 @@ def test_the_versions_are_the_ones_that_were_read() -> None:
     assert version("aiokafka").startswith("0.14.")
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "name"),
-    [
-        (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "on_start"),
-        (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
-        (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_fetch_records"),
-        (consumer.CopartitionConsumer, driver.Consumer, "_new_consumer_thread"),
-        (consumer.CopartitionConsumer, Consumer, "perform_seek"),
-        (consumer.CopartitionConsumer, driver.Consumer, "_to_message"),
-        (application.CopartitionedApp, App, "_new_transport"),
-        (application.CopartitionedApp, App, "on_first_start"),
-        (application.NoTables, TableManager, "on_start"),
-        (application.BatchSchema, Schema, "loads_key"),
-        (application.BatchSchema, Schema, "loads_value"),
-        (worker.CopartitionWorker, Service, "_crash"),
-    ],
-)
+OVERRIDDEN: list[tuple[type, type, str]] = [
+    (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "on_start"),
+    (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+    (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_fetch_records"),
+    (consumer.CopartitionConsumer, driver.Consumer, "_new_consumer_thread"),
+    (consumer.CopartitionConsumer, Consumer, "perform_seek"),
+    (consumer.CopartitionConsumer, driver.Consumer, "_to_message"),
+    (application.CopartitionedApp, App, "_new_transport"),
+    (application.CopartitionedApp, App, "on_first_start"),
+    (application.NoTables, TableManager, "on_start"),
+    (application.BatchSchema, Schema, "loads_key"),
+    (application.BatchSchema, Schema, "loads_value"),
+    (worker.CopartitionWorker, Service, "_crash"),
+    (worker.CopartitionWorker, Worker, "execute_from_commandline"),
+    (assignor.CopartitionAssignor, AbstractPartitionAssignor, "assign"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "metadata"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "on_assignment"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "group_for_topic"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "assigned_standbys"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "assigned_actives"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "is_active"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "is_standby"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "key_store"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "table_metadata"),
+    (assignor.CopartitionAssignor, PartitionAssignor, "tables_metadata"),
+    (illegible_headers._LenientBatch, default_records._DefaultRecordBatchPy, "_maybe_uncompress"),
+    (illegible_headers._LenientRecords, memory_records._MemoryRecordsPy, "next_batch"),
+]
+"""Methods: (our class, the class whose method it replaces, name)."""
+
+OVERRIDDEN_ATTRIBUTES: list[tuple[type, type, str]] = [
+    (application.CopartitionedApp, App, "BootStrategy"),
+    (application.CopartitionBoot, BootStrategy, "enable_kafka_producer"),
+    (application.CopartitionBoot, BootStrategy, "enable_web"),
+    (consumer.CopartitionTransport, driver.Transport, "Consumer"),
+    (assignor.CopartitionAssignor, AbstractPartitionAssignor, "name"),
+]
+"""The same for class attributes."""
+
+
+def theirs_alone(ours: type) -> set[str]:
+    """Names that ``ours`` sets although a class of Faust, mode or aiokafka that it builds on has them."""
+    bases = [base for base in ours.__mro__[1:] if base.__module__.split(".")[0] in {"faust", "mode", "aiokafka"}]
+    # What mode, abc and typing set on every class by themselves.
+    made = {"logger", "_abc_impl", "_is_protocol"}
+    return {
+        name
+        for name in vars(ours)
+        if not name.startswith("__") and name not in made and any(name in vars(base) for base in bases)
+    }
+
+
+def our_classes() -> set[type]:
+    modules = (application, assignor, consumer, worker, illegible_headers)
+    return {
+        found
+        for module in modules
+        for found in vars(module).values()
+        if inspect.isclass(found) and found.__module__ == module.__name__
+    }
+
+
+def test_every_name_that_is_overridden_is_pinned_here() -> None:
+    overridden = {(ours, name) for ours in our_classes() for name in theirs_alone(ours)}
+    assert overridden == {(ours, name) for ours, _, name in OVERRIDDEN + OVERRIDDEN_ATTRIBUTES}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "name"), OVERRIDDEN_ATTRIBUTES)
+def test_an_overridden_attribute_is_still_the_originals(ours: type, theirs: type, name: str) -> None:
+    assert name in vars(theirs)
+    assert getattr(ours, name) is not getattr(theirs, name)
+
+
+@pytest.mark.parametrize("name", sorted({name for _, _, name in OVERRIDDEN + OVERRIDDEN_ATTRIBUTES}))
+def test_the_documentation_says_why_a_name_is_overridden(name: str) -> None:
+    assert re.search(rf"\b{name}\b", DOCUMENT.read_text())
+
+
+def test_every_private_name_that_is_reached_into_is_pinned_here_and_documented() -> None:
+    reached = {
+        node.attr
+        for module in (*RUNTIME.glob("*.py"), Path(illegible_headers.__file__))
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr) and not is_own(node.value)
+    }
+    reached -= {"_exit"}  # of os
+    assert len(reached) > 12
+    pinned = Path(__file__).read_text()
+    documented = DOCUMENT.read_text()
+    assert {name for name in reached if not re.search(rf"\b{name}\b", pinned)} == set()
+    assert {name for name in reached if not re.search(rf"\b{name}\b", documented)} == set()
+
+
+def is_own(value: ast.expr) -> bool:
+    """Whether an attribute is one of ours: of ``self``, of ``super()``, or a method of a class of ours."""
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id == "super"
+    return isinstance(value, ast.Name) and value.id in {"self", "cls"}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "name"), OVERRIDDEN)
 def test_an_overridden_method_has_the_signature_of_the_original(ours: type, theirs: type, name: str) -> None:
-    assert name in vars(ours)
     overridden, original = getattr(ours, name), getattr(theirs, name)
-    wanted = list(inspect.signature(original).parameters)
+    wanted = [name for name in inspect.signature(original).parameters if name != "self"]
+    variable = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
     given = [
         parameter.name
         for parameter in inspect.signature(overridden).parameters.values()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        if parameter.name != "self" and parameter.kind not in variable
     ]
     assert given == wanted[: len(given)]
     assert inspect.iscoroutinefunction(overridden) == inspect.iscoroutinefunction(original)
@@ -62,7 +158,10 @@ def test_an_overridden_method_has_the_signature_of_the_original(ours: type, thei
 @pytest.mark.parametrize(
     ("owner", "attributes"),
     [
-        (AIOKafkaConsumer.__init__, ["self._subscription", "self._fetcher", "self._coordinator", "self._closed"]),
+        (
+            AIOKafkaConsumer.__init__,
+            ["self._client", "self._subscription", "self._fetcher", "self._coordinator", "self._closed"],
+        ),
         (
             fetcher.Fetcher.__init__,
             ["self._records", "self._subscriptions", "self._wait_consume_future", "self._fetch_task", "self._closed"],
@@ -95,7 +194,7 @@ def test_a_private_attribute_is_where_it_was(owner: object, attributes: list[str
         (memory_records._MemoryRecordsPy, ["next_batch", "_cache_next", "MAGIC_OFFSET"]),
         (default_records._DefaultRecordBatchPy, ["_maybe_uncompress", "_read_msg"]),
         (driver.AIOKafkaConsumerThread, ["_ensure_consumer", "call_thread"]),
-        (BootStrategy, ["enable_kafka_producer", "enable_web"]),
+        (Consumer, ["consumer_stopped_errors", "flow_active"]),
     ],
 )
 def test_a_private_name_is_where_it_was(owner: type, names: list[str]) -> None:
@@ -119,3 +218,50 @@ def test_faust_seeks_in_one_place_after_the_signal_that_takes_over() -> None:
 
 def test_faust_still_drops_what_lies_below_its_read_offset() -> None:
     assert "offset >= r_offset" in inspect.getsource(Consumer._drain_messages)
+
+
+def test_a_message_takes_what_ours_gives_it_in_this_order() -> None:
+    parameters = list(inspect.signature(ConsumerMessage.__init__).parameters)
+    assert parameters[1:13] == [
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
+        "timestamp_type",
+        "headers",
+        "key",
+        "value",
+        "checksum",
+        "serialized_key_size",
+        "serialized_value_size",
+        "tp",
+    ]
+
+
+def test_the_signals_of_a_rebalance_are_sent_once_with_what_is_read_of_them() -> None:
+    assert inspect.getsource(App._on_partitions_revoked).count("on_partitions_revoked.send)(revoked)") == 1
+    assert inspect.getsource(App._on_partitions_assigned).count("on_partitions_assigned.send)(assigned)") == 1
+    assert "on_before_shutdown.send" in inspect.getsource(App)
+
+
+def test_the_application_knows_the_groups_generation_and_whether_it_is_rebalancing() -> None:
+    assert "app.consumer_generation_id = generation" in inspect.getsource(driver)
+    assert "self.rebalancing = True" in inspect.getsource(App.on_rebalance_start)
+    assert "self.rebalancing = False" in inspect.getsource(App.on_rebalance_end)
+
+
+def test_every_setting_that_is_given_is_one_of_fausts() -> None:
+    (call,) = (
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(application.new_app)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "CopartitionedApp"
+    )
+    given = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
+    assert len(given) > 12
+    assert given - set(Settings.SETTINGS) == set()
+
+
+def test_a_crash_of_any_service_reaches_the_worker_as_the_method_that_is_overridden() -> None:
+    source = inspect.getsource(Service._crash)
+    assert "self._crashed.set()" in source
+    assert "self.crash_reason = reason" in source
