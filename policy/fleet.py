@@ -19,8 +19,8 @@ from schemas.decisions import CapsuleDecision
 from schemas.network import NetworkObservation
 from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
 from schemas.telemetry import Telemetry
-from schemas.timestamp import Timestamp, read_instant
-from schemas.topics import COMMANDS, DECISIONS, NETWORK, RISK, TELEMETRY, repartition_of
+from schemas.timestamp import Timestamp
+from schemas.topics import COMMANDS, DECISIONS, NETWORK, TELEMETRY, repartition_of
 
 INPUTS: Final[Mapping[str, type[RiskInput]]] = MappingProxyType(
     {
@@ -46,15 +46,14 @@ class UnreadableRowError(Exception):
 class Fleet:
     """Risk rows by node id, and the fold that advances them; a row is replaced, never changed.
 
-    ``standings`` are the rows as they are kept; :meth:`row` and :attr:`rows` give them as the rules see them. A row
-    that was restored is dormant, mere bytes, until its node's next record: of a long log's rows most were superseded,
-    and as bytes a million take less memory.
+    ``standings`` are the rows as they are kept; :meth:`row` and :attr:`rows` give them as the rules see them. What is
+    restored is mere bytes until :meth:`check_restored`: of a long log's rows most were superseded.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.standings: dict[str, Standing] = {}
-        self._dormant: dict[bytes, bytes] = {}
+        self._unchecked: dict[bytes, bytes] = {}
         observed = steady.observations(self.standings, policy.version)
         reported = steady.reports(self.standings, policy.version)
         self._steady: Mapping[str, steady.Advance] = {
@@ -66,14 +65,12 @@ class Fleet:
 
     def row(self, node_id: str) -> RiskRow | None:
         """Return a node's row, ``None`` before its first record."""
-        standing = self.standings.get(node_id) or self._wake(node_id)
+        standing = self.standings.get(node_id)
         return None if standing is None else standing.row()
 
     @property
     def rows(self) -> dict[str, RiskRow]:
         """All rows, by node id: a copy."""
-        for key in list(self._dormant):
-            self._wake(key.decode())
         return {node_id: standing.row() for node_id, standing in self.standings.items()}
 
     def put(self, row: RiskRow) -> None:
@@ -81,39 +78,33 @@ class Fleet:
         self.standings[row.nodeId] = standing_of(row)
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take a row as its topic holds it, in place of an earlier one; ``None`` removes it. Unchecked."""
+        """Take a row as its topic holds it, in place of an earlier one; ``None`` removes it."""
         if value is None:
-            self._dormant.pop(key, None)
+            self._unchecked.pop(key, None)
+            self.standings.pop(key.decode(errors="replace"), None)
         else:
-            self._dormant[key] = value
+            self._unchecked[key] = value
 
     def check_restored(self) -> None:
-        """Check every row that was restored and not looked at yet.
+        """Check and take in every row that was restored; before it, none of them is there.
 
         Raises:
             UnreadableRowError: a row cannot be read, lies under another key than its node's id, or is of a newer
-                schema or policy. The first such.
+                schema or policy. The first that is found; the others are not taken in.
         """
-        decode_row, newest_policy = decoder_of(Standing).decode, self.policy.version
-        for key, value in self._dormant.items():
+        decode_row, newest_policy, unchecked = decoder_of(Standing).decode, self.policy.version, self._unchecked
+        while unchecked:
+            # One by one, so that the bytes' memory is there for the row's.
+            key, value = unchecked.popitem()
             try:
-                row = decode_row(value)
-                for instant in (row.updatedAt, row.lastNetworkAt, row.lastTelemetryAt):
-                    if instant is not None:
-                        read_instant(instant)
+                row = restored(decode_row(value))
             except (ValueError, RecursionError) as error:
                 raise UnreadableRowError(value, str(error)) from error
             if row.nodeId.encode() != key:
                 raise UnreadableRowError(value, "it lies under another key than its node's id")
             if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > newest_policy:
                 raise UnreadableRowError(value, "it is of a newer schema or policy")
-
-    def _wake(self, node_id: str) -> Standing | None:
-        value = self._dormant.pop(node_id.encode(), None)
-        if value is None:
-            return None
-        standing = self.standings[node_id] = restored(decode(Standing, value, RISK))
-        return standing
+            self.standings[row.nodeId] = row
 
     def steady(self, topic: str) -> steady.Advance:
         """Return the function that folds those records of a source topic that say nothing new (:mod:`policy.steady`).

@@ -8,6 +8,7 @@ them as text each time; read from text, kept as text and written as text they co
 import sys
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from schemas.network import Network
 from schemas.risk import RiskRow
@@ -54,20 +55,27 @@ def standing_of(row: RiskRow) -> Standing:
 
 
 def restored(standing: Standing) -> Standing:
-    """Return what was read from a changelog as the fold keeps it: canonical, and shared as by :func:`standing_of`.
+    """Return what was just decoded from a changelog as the fold keeps it: canonical, and sharing as much.
+
+    It is changed in place, as nobody else has it yet: a copy of each would take as long as decoding it.
 
     Raises:
         ValueError: an instant's text is no RFC 3339 date-time.
     """
-    baseline = _shared(standing.baseline)
-    return msgspec.structs.replace(
-        standing,
-        updatedAt=read_instant(standing.updatedAt)[1],
-        baseline=baseline,
-        current=baseline if standing.current == standing.baseline else _shared(standing.current),
-        lastNetworkAt=None if standing.lastNetworkAt is None else read_instant(standing.lastNetworkAt)[1],
-        lastTelemetryAt=None if standing.lastTelemetryAt is None else read_instant(standing.lastTelemetryAt)[1],
-    )
+    updated_at = read_instant(standing.updatedAt)[1]
+    force_setattr(standing, "updatedAt", updated_at)
+    for name in ("lastNetworkAt", "lastTelemetryAt"):
+        text = getattr(standing, name)
+        if text is not None:
+            at = read_instant(text)[1]
+            force_setattr(standing, name, updated_at if at == updated_at else at)
+    current = standing.current
+    if current is not None and current == standing.baseline:
+        force_setattr(standing, "baseline", current)
+    for network in (current, standing.baseline):
+        if network is not None and network.region is not None:
+            force_setattr(network, "region", sys.intern(network.region))
+    return standing
 
 
 def _shared(network: Network | None) -> Network | None:

@@ -31,7 +31,7 @@ class RiskTable:
         self.changed: set[str] = set()
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
-        """Take a row from the changelog; ``None`` as value removes it. Whether it is one, :meth:`check_restored` tells.
+        """Take a row from the changelog; ``None`` as value removes it. :meth:`check_restored` tells whether it is one.
 
         Raises:
             UnreadableStateError: the record has no key.
