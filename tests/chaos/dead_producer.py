@@ -31,6 +31,9 @@ async def write_and_die(kafka: KafkaSettings, timeout_ms: int) -> None:
     arguments = transactional_producer_arguments(kafka, f"{kafka.prefix}dead-producer-{os.getpid()}")
     producer = AIOKafkaProducer(**arguments | {"transaction_timeout_ms": timeout_ms})
     await producer.start()
+    # Asked before: the broker counts the time from the transaction's beginning.
+    for topic in INPUTS:
+        await producer.partitions_for(kafka.topic(topic))
     await producer.begin_transaction()
     value = json.dumps(
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -17,6 +17,7 @@ from tests.chaos.fault import BOTH, STREAMS, Fault
 from tests.chaos.faults_of_services import TAKEN, ServiceFault
 from tests.chaos.load import Draft
 from tests.chaos.position import digest_of
+from tests.chaos.quiet import READ
 from tests.chaos.service import python, run_to_its_end
 from tests.chaos.world import World, within
 from tests.workers.batches import write_with_header_name
@@ -71,7 +72,9 @@ class OpenTransactions(ServiceFault):
         world.count("open transactions of a dead producer in front of partitions", len(INPUTS) * world.kafka.partitions)
         if chance.random() < 0.5:
             victim = chance.choice(world.running(STREAMS))
-            await victim.kill()
+            if await victim.kill():
+                world.count("SIGKILLs of workers behind an open transaction")
+        await read_up_to_here(world, self.affects, self.recovers_within)
 
 
 @dataclass
@@ -86,9 +89,6 @@ class Backlog(ServiceFault):
         workers = world.running(STREAMS)
         await asyncio.gather(*(worker.stop() for worker in workers))
         written = await pile_up(world, self.records)
-        ends = await high_watermark(
-            world.kafka, [TopicPartition(world.kafka.topic(NETWORK), p) for p in range(world.kafka.partitions)]
-        )
         taken = {worker.name: worker.count(TAKEN[STREAMS]) for worker in workers}
         for worker in workers:
             await worker.start()
@@ -96,7 +96,7 @@ class Backlog(ServiceFault):
         # Measured once it works: an interpreter with its libraries is no backlog.
         await within(self.recovers_within, lambda: all(one.count(TAKEN[STREAMS]) > taken[one.name] for one in workers))
         at_first = {worker.name: worker.most_megabytes() for worker in workers}
-        await folded_up_to(world, ends, self.recovers_within)
+        await read_up_to_here(world, self.affects, self.recovers_within)
         grown = {worker.name: worker.most_megabytes() - at_first[worker.name] for worker in workers}
         world.count("records of backlogs", self.records)
         world.note(
@@ -127,6 +127,7 @@ class Poison(ServiceFault):
                 await write_with_header_name(kafka, TopicPartition(kafka.topic(topic), partition), ILLEGIBLE, illegible)
                 world.count("poisonous records", len(POISON) + len(illegible))
         await load.written()
+        await read_up_to_here(world, self.affects, self.recovers_within)
 
 
 class LargeRecords(ServiceFault):
@@ -152,6 +153,7 @@ class LargeRecords(ServiceFault):
                 await load.put(draft)
                 world.count("records of 900 KB")
         await load.written()
+        await read_up_to_here(world, self.affects, self.recovers_within)
 
 
 class WrongClocks(ServiceFault):
@@ -179,6 +181,7 @@ class WrongClocks(ServiceFault):
                     world.count("records a day ahead that the broker refused")
                 world.count("records of clocks that are a day off", 2)
         await load.written()
+        await read_up_to_here(world, self.affects, self.recovers_within)
 
 
 async def refused(world: World, topic: str, partition: int, key: bytes, value: bytes, timestamp: int) -> bool:
@@ -211,15 +214,31 @@ async def pile_up(world: World, records: int) -> int:
     return size
 
 
-async def folded_up_to(world: World, ends: Mapping[TopicPartition, int], seconds: float) -> None:
-    """Wait until the workers' checkpoints have reached these offsets of the network topic."""
+async def read_up_to_here(world: World, kinds: Collection[str], seconds: float) -> None:
+    """Wait until the checkpoints of these services have reached what their topics hold now.
+
+    What was read before a fault may be committed after it, so news alone does not show that somebody is past it.
+
+    Raises:
+        TimeoutError: some have not.
+    """
+    kafka, offsets = world.kafka, world.progress.offsets
+    places = [
+        (kind, TopicPartition(kafka.topic(topic), p))
+        for kind, p in world.progress.places
+        if kind in kinds
+        for topic in READ[kind]
+    ]
+    ends = await high_watermark(kafka, {place for _, place in places})
 
     def reached() -> bool:
-        offsets = world.progress.offsets
-        return all(offsets[STREAMS, place.partition].get(NETWORK, 0) >= end for place, end in ends.items())
+        return all(
+            offsets[kind, place.partition].get(kafka.without_prefix(place.topic), 0) >= ends[place]
+            for kind, place in places
+        )
 
     if not await within(seconds, reached):
-        raise TimeoutError(f"a backlog was not folded within {seconds:.0f} s")
+        raise TimeoutError(f"not everything was read within {seconds:.0f} s")
 
 
 def node_of(partition: int, partitions: int, first: int = 0) -> str:

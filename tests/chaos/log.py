@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -63,6 +65,12 @@ class Log:
 
     def of(self, topic: str, partition: int) -> Sequence[LogRecord]:
         return self.records.get((topic, partition), ())
+
+    def between(self, topic: str, partition: int, first: int, stop: int) -> Sequence[LogRecord]:
+        """Return the records whose offsets are in [first, stop); none if that is empty."""
+        records = self.of(topic, partition)
+        begin = bisect_left(records, first, key=attrgetter("offset"))
+        return records[begin : bisect_left(records, max(first, stop), lo=begin, key=attrgetter("offset"))]
 
     def all(self, topic: str) -> list[LogRecord]:
         return [record for partition in range(self.partitions) for record in self.of(topic, partition)]

@@ -156,10 +156,9 @@ class Oracle:
             for batch in decode(StreamsProgress, record.value, STREAMS_PROGRESS).batches:
                 chosen: dict[str, Sequence[LogRecord]] = {}
                 for topic, (first, stop) in batch.items():
-                    records = self._log.of(topic, partition)
                     self._check_range(topic, partition, standing[topic], first, stop, verdict)
                     standing[topic] = max(stop, standing[topic])
-                    chosen[topic] = [one for one in records if first <= one.offset < stop]
+                    chosen[topic] = self._log.between(topic, partition, first, stop)
                 self._fold(partition, fleet, chosen, expected)
         for topic in SOURCES:
             left = sum(one.offset >= standing[topic] for one in self._log.of(topic, partition))
@@ -171,9 +170,8 @@ class Oracle:
         return expected
 
     def _check_range(self, topic: str, partition: int, standing: int, first: int, stop: int, verdict: Verdict) -> None:
-        records = self._log.of(topic, partition)
-        skipped = sum(standing <= one.offset < first for one in records)
-        again = sum(first <= one.offset < min(standing, stop) for one in records)
+        skipped = len(self._log.between(topic, partition, standing, first))
+        again = len(self._log.between(topic, partition, first, min(standing, stop)))
         verdict.lost += skipped
         verdict.doubled += again
         if skipped:
