@@ -101,8 +101,10 @@ class Followed:
     most_rss_bytes: int
 
 
-async def follow(commits: Commits, processes: Processes, broker_cpu: Callable[[], float]) -> Followed:
-    """Wait until everything is committed.
+async def follow(
+    commits: Commits, processes: Processes, broker_cpu: Callable[[], float], *, after: int = 0
+) -> Followed:
+    """Wait until everything is committed; what is measured begins when more than ``after`` records are.
 
     Raises:
         EngineFailedError: a process ended, or nothing was committed for :data:`STALL_SECONDS`.
@@ -119,7 +121,7 @@ async def follow(commits: Commits, processes: Processes, broker_cpu: Callable[[]
         offsets = await commits.offsets()
         now = time.monotonic()
         records = commits.records(offsets)
-        if records and first is None:
+        if records > after and first is None:
             first = moment(records, now)
         if records > seen:
             seen, news = records, now

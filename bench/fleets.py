@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from bench.backlog import run_of, settings_for
 from bench.broker import BenchBroker
@@ -93,18 +96,30 @@ def memory(engine: Engine, rounds: int, rows: int) -> Iterator[Run | Failure]:
 
 
 def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterator[Run | Failure]:
-    """Yield what a small fleet and a large one cost a record, each node observed in a random order, in turns."""
+    """Yield what a small fleet and a large one cost a record, each node observed in a random order, in turns.
+
+    The large fleet's runs also have what a row takes once its node has been heard of again.
+    """
     records = records or SCALE_RECORDS
     fleets = {SMALL: SMALL_ROWS, LARGE: rows}
     quick = replace(engine, environment=lambda setting: {**engine.environment(setting), **_OFTEN})
     try:
         with _fleets(engine, SCALE_PARTITIONS, fleets) as (broker, folder):
             for number in range(rounds):
+                resident: dict[str, int] = {}
                 for fleet, nodes in fleets.items():
                     kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
-                    load = observations(_shuffled(nodes, records), SCALE_PARTITIONS, number + 1)
-                    followed = asyncio.run(_fold(kafka, quick, folder / "trust.json", load, records, broker))
+                    # A row is decoded with its node's first record after a restore, so every node has one before.
+                    warm = observations(_shuffled(nodes, nodes), SCALE_PARTITIONS, 2 * number + 1)
+                    load = observations(_shuffled(nodes, records), SCALE_PARTITIONS, 2 * number + 2)
+                    followed = asyncio.run(
+                        _fold(kafka, quick, folder / "trust.json", itertools.chain(warm, load), nodes, records, broker)
+                    )
                     run = run_of(fleet, engine.name, followed, load_average())
+                    resident[fleet] = followed.last.usage.rss_bytes
+                    if fleet == LARGE:
+                        a_row = (resident[LARGE] - resident[SMALL]) / (rows - SMALL_ROWS)
+                        run = msgspec.structs.replace(run, bytes_per_row=a_row)
                     remark(f"  {fleet} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
                     yield run
     except FAILURES as error:
@@ -151,14 +166,15 @@ async def _fold(
     engine: Engine,
     trust: Path,
     load: Iterator[BenchRecord],
+    warm: int,
     records: int,
     broker: BenchBroker,
 ) -> Followed:
     before = await input_ends(kafka)
-    write(kafka, load, records)
+    write(kafka, load, warm + records)
     with started(engine, kafka, trust) as processes:
         async with Commits(kafka, engine.group, INPUTS, before) as commits:
-            return await follow(commits, processes, broker.cpu_seconds)
+            return await follow(commits, processes, broker.cpu_seconds, after=warm)
 
 
 def _shuffled(nodes: int, records: int) -> Iterator[int]:

@@ -86,9 +86,9 @@ def _run(engine: Engine, broker: BenchBroker, folder: Path) -> Run:
     create_inputs(kafka, INPUTS)
     asyncio.run(reset(kafka, INPUTS))
     with started(engine, kafka, folder / "trust.json") as processes:
-        warm, _ = _play(kafka, processes, WARM_SECONDS)
+        warm, _ = _play(kafka, processes, "warm", WARM_SECONDS)
         before, broker_before = processes.usage(), broker.cpu_seconds()
-        sent, latencies = _play(kafka, processes, SECONDS, skipped=warm.quarantines)
+        sent, latencies = _play(kafka, processes, "load", SECONDS, skipped=warm.quarantines)
         after, broker_after = processes.usage(), broker.cpu_seconds()
     return Run(
         workload="latency",
@@ -110,11 +110,13 @@ def percentiles(latencies: Sequence[float]) -> Latency:
     return Latency(cuts[49], cuts[98])
 
 
-def _play(kafka: KafkaSettings, processes: Processes, seconds: int, skipped: int = 0) -> tuple[Sent, list[float]]:
+def _play(
+    kafka: KafkaSettings, processes: Processes, name: str, seconds: int, skipped: int = 0
+) -> tuple[Sent, list[float]]:
     """Play the live load and return what was sent and the latency of every transition, in ms."""
     command = [
         *(sys.executable, "-m", "bench.live_load", "--bootstrap", kafka.bootstrap_servers, "--prefix", kafka.prefix),
-        *("--partitions", str(kafka.partitions), "--seconds", str(seconds)),
+        *("--partitions", str(kafka.partitions), "--seconds", str(seconds), "--name", name),
     ]
     reader = Consumer(
         {

@@ -1,6 +1,6 @@
 """A program that plays a live fleet: so many records a second, of which some quarantine a node. It prints how many.
 
-    python -m bench.live_load --bootstrap host:port --prefix bench. --partitions 4 --seconds 20
+    python -m bench.live_load --bootstrap host:port --prefix bench. --partitions 4 --seconds 20 --name load
 
 It is a process of its own so that what writes does not wait for what reads.
 """
@@ -28,9 +28,10 @@ TICK_SECONDS = 0.005
 @click.option("--prefix", required=True)
 @click.option("--partitions", type=int, required=True)
 @click.option("--seconds", type=float, required=True)
+@click.option("--name", required=True, help="Of the nodes that stop: each play needs its own, they stay quarantined.")
 @click.option("--rate", type=int, default=20_000, help="Records a second.")
 @click.option("--quarantines", type=int, default=1_000, help="Of them, how many a second stop a new node abruptly.")
-def main(bootstrap: str, prefix: str, partitions: int, seconds: float, rate: int, quarantines: int) -> None:
+def main(bootstrap: str, prefix: str, partitions: int, seconds: float, name: str, rate: int, quarantines: int) -> None:
     """Play the fleet; each record's timestamp is the moment at which it was handed to the producer."""
     producer = Producer(
         {
@@ -39,6 +40,7 @@ def main(bootstrap: str, prefix: str, partitions: int, seconds: float, rate: int
             "linger.ms": 5,  # Kafka's default, in Java as in librdkafka
             "enable.idempotence": True,
             "queue.buffering.max.messages": 1_000_000,
+            "log_level": 2,  # that the broker has just started is no news
         }
     )
     every = rate // quarantines
@@ -50,7 +52,7 @@ def main(bootstrap: str, prefix: str, partitions: int, seconds: float, rate: int
         for index in range(sent, int(elapsed * rate)):
             now = Timestamp(time.time_ns() // 1_000_000)
             if index % every == 0:
-                key = f"stopped-{index:09d}".encode()
+                key = f"{name}-{index:09d}".encode()
                 producer.produce(telemetry, _stop(key, now), key, partition_of(key, partitions), timestamp=now)
                 stopped += 1
             else:
