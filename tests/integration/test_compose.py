@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from kordon.command_line import COMMANDS
 from tests.deployment import dockerfile
 from tests.deployment.compose import ROOT, Service, in_starting_order, services
 from tests.deployment.containers import Containers
@@ -27,9 +26,7 @@ INSTALLED = Path(sys.prefix)
 @pytest.fixture
 def wanted() -> dict[str, Service]:
     """The services of the file, with few partitions so that it starts quickly."""
-    found = services({"KORDON_KAFKA_PARTITIONS": "3", "SIMULATED_NODES": "8", "SIMULATED_RATE": "100"})
-    # Until `kordon ledger` is part of this build, its service is described and cannot be run.
-    return {name: each for name, each in found.items() if name != "ledger" or "ledger" in COMMANDS}
+    return services({"KORDON_KAFKA_PARTITIONS": "3", "SIMULATED_NODES": "8", "SIMULATED_RATE": "100"})
 
 
 @pytest.fixture
