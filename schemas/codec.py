@@ -12,6 +12,8 @@ from schemas.timestamp import Timestamp
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 _PATH: Final = re.compile(r" - at `(?P<path>.*)`$", re.DOTALL)
+_QUOTING: Final = re.compile(r"Invalid enum value ")
+"""Of all of msgspec's errors the one that repeats what it was given."""
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 
 
@@ -83,6 +85,9 @@ def _named(topic: str, error: msgspec.ValidationError) -> DecodeError:
     elif missing := _MISSING.match(reason):
         field = f"{field}.{missing['field']}"
         reason = "required, but missing"
+    elif _QUOTING.match(reason):
+        # It goes into dead letters and logs, where nothing of a value may appear.
+        reason = "none of the values that it may have"
     return DecodeError(topic, field.removeprefix("$."), reason)
 
 

@@ -186,3 +186,13 @@ def test_a_timestamp_is_written_in_the_wire_form_and_nothing_else_is_guessed() -
     with pytest.raises(NotImplementedError):
         encode(Unknown(1j))
     assert repr(Timestamp(0)) == "Timestamp.parse('1970-01-01T00:00:00.000Z')"
+
+
+@pytest.mark.parametrize("value", ["hunter2", "hunter2 - at `$.kind`", 2_718_281_828])
+def test_an_error_repeats_nothing_of_a_value_that_is_none_of_the_allowed_ones(value: object) -> None:
+    message = {"nodeId": "n1", "observedAt": "2026-11-23T20:00:00Z", "lastShutdownClean": True, "kind": value}
+    with pytest.raises(DecodeError) as caught:
+        decode(Telemetry, json.dumps(message).encode(), "node.telemetry.v1")
+    assert "kind" in caught.value.field
+    assert "hunter2" not in str(caught.value)
+    assert "2718281828" not in str(caught.value)
