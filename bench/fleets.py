@@ -22,7 +22,7 @@ from bench.engines import Engine
 from bench.musts import LARGE, SMALL
 from bench.operators import write_trust_file
 from bench.preparation import prepared, write
-from bench.processes import FAILURES, Usage, started
+from bench.processes import FAILURES, EngineFailedError, Usage, started
 from bench.results import Failure, Run, load_average
 from bench.stored_state import INPUTS, add_transactions, input_ends, make_state, observations, one_a_partition
 from bench.workloads import BenchRecord
@@ -38,9 +38,10 @@ SCALE_RECORDS: Final = 1_000_000
 SCALE_COMMIT_MS: Final = 30
 BURST_NODES: Final = 500
 BURST_TURNS: Final = 4
-"""Rows that change several times within a commit are written once, and a small fleet's do so more often, which has nothing
-to do with what its size costs. So in both fleets bursts of nodes are observed four times in turn, and none of them again
-before all others were: as long as a commit holds less than the small fleet's 40,000 records, both write as many rows."""
+"""Rows that change several times within a commit are written once, a small fleet's more often than a large one's, which
+has nothing to do with what size costs. So in both fleets bursts of nodes are observed four times in turn, and none of
+them again before all others were: as long as a commit holds less than the 40,000 records after which a node of the
+small fleet comes again, both write as many rows."""
 
 UNLIKE: Final = 0.1
 """How much the rows written a record may differ before the comparison does not count."""
@@ -137,8 +138,8 @@ def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterat
                         run = msgspec.structs.replace(run, bytes_per_row=a_row)
                         if abs(written[LARGE] / written[SMALL] - 1) > UNLIKE:
                             raise EngineFailedError(
-                                f"the fleets cannot be compared: {written[SMALL]:.2f} and {written[LARGE]:.2f} rows were "
-                                "written a record, so commits took too long; is the machine busy?"
+                                f"the fleets cannot be compared: {written[SMALL]:.2f} and {written[LARGE]:.2f} rows "
+                                "were written a record, so commits took too long; is the machine busy?"
                             )
                     remark(f"  {fleet} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
                     yield run
