@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from aiokafka import TopicPartition
 
 from bench.backlog import run_of, settings_for
 from bench.broker import BenchBroker
@@ -21,20 +22,29 @@ from bench.engines import Engine
 from bench.musts import LARGE, SMALL
 from bench.operators import write_trust_file
 from bench.preparation import prepared, write
-from bench.processes import FAILURES, Usage, started
+from bench.processes import FAILURES, EngineFailedError, Usage, started
 from bench.results import Failure, Run, load_average
 from bench.stored_state import INPUTS, add_transactions, input_ends, make_state, observations, one_a_partition
 from bench.workloads import BenchRecord
 from kordon.output import remark
+from schemas.topics import RISK
 from transport.settings import KafkaSettings
+from transport.watermarks import high_watermark
 
 RESTORE_PARTITIONS: Final = 12
 SCALE_PARTITIONS: Final = 4
 SMALL_ROWS: Final = 10_000
 SCALE_RECORDS: Final = 1_000_000
 SCALE_COMMIT_MS: Final = 30
-"""So short that a commit holds no node of the small fleet twice (up to 330,000 records/s): rows that change twice
-within a commit are written once, and the small fleet would gain by that what has nothing to do with its size."""
+BURST_NODES: Final = 500
+BURST_TURNS: Final = 4
+"""Rows that change several times within a commit are written once, a small fleet's more often than a large one's, which
+has nothing to do with what size costs. So in both fleets bursts of nodes are observed four times in turn, and none of
+them again before all others were: as long as a commit holds less than the 40,000 records after which a node of the
+small fleet comes again, both write as many rows."""
+
+UNLIKE: Final = 0.1
+"""How much the rows written a record may differ before the comparison does not count."""
 
 SETTLE_SECONDS: Final = 1.0
 
@@ -107,19 +117,30 @@ def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterat
         with _fleets(engine, SCALE_PARTITIONS, fleets) as (broker, folder):
             for number in range(rounds):
                 resident: dict[str, int] = {}
+                written: dict[str, float] = {}
                 for fleet, nodes in fleets.items():
                     kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
                     # A row is decoded with its node's first record after a restore, so every node has one before.
-                    warm = observations(_shuffled(nodes, nodes), SCALE_PARTITIONS, 2 * number + 1)
-                    load = observations(_shuffled(nodes, records), SCALE_PARTITIONS, 2 * number + 2)
-                    followed = asyncio.run(
-                        _fold(kafka, quick, folder / "trust.json", itertools.chain(warm, load), nodes, records, broker)
+                    warm = observations(iter(_shuffled(nodes)), SCALE_PARTITIONS, 2 * number + 1)
+                    load = observations(bursts(nodes, records), SCALE_PARTITIONS, 2 * number + 2)
+                    records_of_both = itertools.chain(warm, load)
+                    followed, rows_written = asyncio.run(
+                        _fold(kafka, quick, folder / "trust.json", records_of_both, nodes, records, broker)
                     )
-                    run = run_of(fleet, engine.name, followed, load_average())
+                    run = msgspec.structs.replace(
+                        run_of(fleet, engine.name, followed, load_average()),
+                        rows_written_per_record=(rows_written - nodes) / records,
+                    )
                     resident[fleet] = followed.last.usage.rss_bytes
+                    written[fleet] = run.rows_written_per_record or 0.0
                     if fleet == LARGE:
                         a_row = (resident[LARGE] - resident[SMALL]) / (rows - SMALL_ROWS)
                         run = msgspec.structs.replace(run, bytes_per_row=a_row)
+                        if abs(written[LARGE] / written[SMALL] - 1) > UNLIKE:
+                            raise EngineFailedError(
+                                f"the fleets cannot be compared: {written[SMALL]:.2f} and {written[LARGE]:.2f} rows "
+                                "were written a record, so commits took too long; is the machine busy?"
+                            )
                     remark(f"  {fleet} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
                     yield run
     except FAILURES as error:
@@ -169,16 +190,31 @@ async def _fold(
     warm: int,
     records: int,
     broker: BenchBroker,
-) -> Followed:
-    before = await input_ends(kafka)
+) -> tuple[Followed, int]:
+    """Fold a load on top of a fleet; return the run, and about how many rows it wrote (markers count as well)."""
+    before, rows_before = await input_ends(kafka), await _changelog_end(kafka)
     write(kafka, load, warm + records)
     with started(engine, kafka, trust) as processes:
         async with Commits(kafka, engine.group, INPUTS, before) as commits:
-            return await follow(commits, processes, broker.cpu_seconds, after=warm)
+            followed = await follow(commits, processes, broker.cpu_seconds, after=warm)
+    return followed, await _changelog_end(kafka) - rows_before
 
 
-def _shuffled(nodes: int, records: int) -> Iterator[int]:
-    """Yield every node once in a random order, the same one again and again."""
+async def _changelog_end(kafka: KafkaSettings) -> int:
+    partitions = [TopicPartition(kafka.topic(RISK), number) for number in range(kafka.partitions)]
+    return sum((await high_watermark(kafka, partitions)).values())
+
+
+def _shuffled(nodes: int) -> list[int]:
+    """Return every node once, in a random order."""
     order = list(range(nodes))
     random.Random(4).shuffle(order)  # noqa: S311 - reproducible on purpose
-    return (order[index % nodes] for index in range(records))
+    return order
+
+
+def bursts(nodes: int, records: int) -> Iterator[int]:
+    """Yield nodes in bursts, each observed :data:`BURST_TURNS` times in turn, until there are enough ``records``."""
+    order = _shuffled(nodes)
+    starts = itertools.cycle(range(0, nodes, BURST_NODES))
+    endless = (number for start in starts for _ in range(BURST_TURNS) for number in order[start : start + BURST_NODES])
+    return itertools.islice(endless, records)

@@ -28,6 +28,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     CPU is that of the engine's processes alone, the broker's stands beside it; both in µs a record. ``rss_bytes`` is
     the most its processes had resident together. ``seconds`` is the time that was measured, ``load`` the machine's load
     average (1 min) at its end. ``bytes_per_row``: what a row adds to the resident memory.
+    ``rows_written_per_record`` is below 1 where rows changed twice within a commit, and were written once.
     """
 
     workload: str
@@ -40,6 +41,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     latency_millis: Latency | None = None
     rss_bytes: int | None = None
     bytes_per_row: float | None = None
+    rows_written_per_record: float | None = None
     load: float = 0.0
 
 

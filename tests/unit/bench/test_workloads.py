@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.answers import PlainFold
+from bench.fleets import bursts
 from bench.operators import write_trust_file
 from bench.stored_state import observations, one_a_partition
 from bench.workloads import BACKLOGS, BenchRecord, heartbeats, mixed, network
@@ -101,3 +102,11 @@ def test_a_later_day_is_never_late_and_changes_one_percent() -> None:
             assert outcome.__class__.__name__ == "Folded"
     changed = sum(row.current != row.baseline for row in fleet.rows.values())
     assert 5 < changed < 50
+
+
+def test_a_small_and_a_large_fleet_repeat_their_nodes_alike() -> None:
+    def distinct(nodes: int) -> list[int]:
+        numbers = list(bursts(nodes, 100_000))
+        return [len(set(numbers[at : at + 25_000])) for at in range(0, 75_000, 7_000)]
+
+    assert distinct(10_000) == distinct(200_000)
