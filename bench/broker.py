@@ -17,6 +17,7 @@ from typing import Final, Self
 import psutil
 
 from kordon.supervisor import tethered
+from tests.brokers.apache_kafka import properties, single_node
 from tests.brokers.kafka_jars import jars, java
 
 START_SECONDS: Final = 120.0
@@ -124,21 +125,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _settings(broker: int, controller: int, data: Path) -> str:
     settings: dict[str, str | int] = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
-        "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": str(data),
-        # One broker has one copy of anything.
-        "offsets.topic.replication.factor": 1,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        **single_node(broker, controller, data),
         # Fifty partitions each would be made anew for every prepared broker, for one client at a time.
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 12,
@@ -149,6 +136,5 @@ def _settings(broker: int, controller: int, data: Path) -> str:
         "log.segment.delete.delay.ms": 1_000,
         # Prepared records are kept however old their timestamps are; topics of Kordon name their own retention.
         "log.retention.ms": -1,
-        "controlled.shutdown.enable": "false",
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+    return properties(settings)

@@ -53,10 +53,10 @@ def raised_signals(
     A network signal is raised while the current value differs from the baseline's and both are known. One that was
     raised ``before`` with the same ``to`` keeps raisedAt and evidence. Points are the given policy's.
     """
-    points = policy.points
-    signals = []
     if current == baseline and abrupt_stop is None:
         return ()
+    points = policy.points
+    signals = []
     for kind, worth, was, now in (
         (SignalKind.IP_CHANGED, points.ipChanged, baseline.ip, current.ip),
         (SignalKind.ASN_CHANGED, points.asnChanged, baseline.asn, current.asn),

@@ -107,7 +107,9 @@ class ApacheKafka:
     def _format(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         broker, controller = free_ports(2)
-        self._settings_file.write_text(properties(_settings(broker, controller, self.directory / "data")))
+        self._settings_file.write_text(
+            properties(single_node(broker, controller, self.directory / "data") | SHORT_TEST)
+        )
         self._format_storage(new_cluster_id(), "--standalone")
         self._port = broker
 
@@ -149,7 +151,8 @@ SHORT_TEST: dict[str, str | int] = {
 """Settings of every broker of these tests, however many there are."""
 
 
-def _settings(broker: int, controller: int, data: Path) -> dict[str, str | int]:
+def single_node(broker: int, controller: int, data: Path) -> dict[str, str | int]:
+    """Return what makes one process broker and controller on these ports of 127.0.0.1, with its data in ``data``."""
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -167,7 +170,6 @@ def _settings(broker: int, controller: int, data: Path) -> dict[str, str | int]:
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "controlled.shutdown.enable": "false",
-        **SHORT_TEST,
     }
 
 
