@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "worker": ("kordon.commands.worker:worker", "Run the Faust worker that scores and quarantines nodes."),
     "issuer": ("kordon.commands.issuer:issuer", "Run the issuer that answers capsule requests."),
-    "topics": ("kordon.commands.topics:topics", "Create Kordon's topics and check those that exist."),
+    "topics": ("kordon.commands.topics:topics", "Create Kordon's topics, list them, and check those that exist."),
     "keys": ("kordon.commands.keys:keys", "Make the key ring, the operators' keys and trust.json."),
     "node": ("kordon.commands.node:node", "Enrol, revoke, disable or remove a node, by signed records."),
     "quarantine": (
@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "capsule": ("kordon.commands.capsule:capsule", "Request a capsule as a node does."),
     "policy": ("kordon.commands.policy:policy", "Try the rules on recorded records, without Kafka."),
     "ledger": ("kordon.commands.ledger:ledger", "Keep what happened in a SQLite file, and ask it."),
+    "dlq": ("kordon.commands.dlq:dlq", "Read dead letters, and send them again."),
     "simulate": ("kordon.commands.simulate:simulate", "Play a fleet: to Kafka, or as lines to read."),
     "config": ("kordon.commands.config:config", "Print every setting, its value, unit and source."),
 }

@@ -1,0 +1,119 @@
+"""``kordon dlq``, ``topics list|check``, ``lag`` and ``doctor`` against real brokers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from kordon.operations.replaying import Plan, Selection, look, replay
+from schemas.topics import COMMANDS, NETWORK, dlq_of
+from tests.commands.process import Ended, environment_of, kordon
+from tests.unit.transport.incoming_records import incoming
+from transport.administration import apply_topics
+from transport.dead_letters import dead_letter
+from transport.partitioner import partition_of
+from transport.replay import REPLAY_OF
+from transport.settings import KafkaSettings
+from transport.views import read_to_high_watermark
+from transport.writer import TransactionalWriter
+
+SIGNATURE = ("kordon-signature", b"a..b")
+
+
+async def records_of(kafka: KafkaSettings, topic: str) -> list[ConsumerRecord]:
+    """Return what a reader at read_committed finds on a topic (without prefix)."""
+    places = [TopicPartition(kafka.topic(topic), number) for number in range(kafka.partitions)]
+    found: list[ConsumerRecord] = []
+    await read_to_high_watermark(kafka, places, lambda _, records: found.extend(records), timeout_seconds=30)
+    return found
+
+
+async def write_letters(kafka: KafkaSettings, *letters: tuple[ConsumerRecord, str]) -> None:
+    """Write dead letters as a service does: in a transaction."""
+    writer = TransactionalWriter(kafka, kafka.transactional_id("streams", 0))
+    await writer.open()
+    try:
+        records = [dead_letter(kafka, record, exception, f"it was {exception}") for record, exception in letters]
+        await writer.commit(sorted(records, key=lambda record: record[:2]), {}, kafka.group_id("streams"))
+    finally:
+        await writer.close()
+
+
+def chosen(ended: Ended) -> list[str]:
+    return [each["key"] for each in ended.json["replayed"]]
+
+
+async def test_dead_letters_are_listed_shown_and_replayed_each_once(kafka: KafkaSettings) -> None:
+    await apply_topics(kafka)
+    commands, network = kafka.topic(COMMANDS), kafka.topic(NETWORK)
+    command = incoming(commands, 1, 41, 1_000, b"amber", b'{"nodeId":"amber"}', (SIGNATURE, ("trace", b"\x01")))
+    misplaced = incoming(commands, 2, 5, 2_000, b"basalt", b"{}", (SIGNATURE,))
+    cut = incoming(network, 0, 9, 3_000, b"cobalt", b"x" * 2_000_000)
+    unreadable = incoming(network, 0, 10, 4_000, b"dahlia", b"\x1b[2J")
+    await write_letters(
+        kafka, (command, "NoTrustFile"), (misplaced, "NoTrustFile"), (cut, "DecodeError"), (unreadable, "DecodeError")
+    )
+    environment = environment_of(kafka)
+
+    listed = await kordon(environment, "dlq", "list", "--json")
+    assert listed.status == 0, listed.err
+    assert [(row["topic"], row["rule"], row["letters"], row["replayed"]) for row in listed.json["rules"]] == [
+        (dlq_of(commands), "NoTrustFile", 2, 0),
+        (dlq_of(network), "DecodeError", 2, 0),
+    ]
+    (place,) = [each for each in listed.json["newest"] if each["key"] == "dahlia"]
+    shown = await kordon(environment, "dlq", "show", NETWORK, str(place["partition"]), str(place["offset"]))
+    assert shown.status == 0, shown.err
+    assert "hex:1b5b324a" in shown.out
+    assert "\x1b" not in shown.out
+    assert f"{network} [0] offset 10, timestamp 1970-01-01T00:00:04.000Z" in shown.out
+
+    dry, whole = await asyncio.gather(
+        kordon(environment, "dlq", "replay", "--rule", "NoTrustFile", "--json"),
+        kordon(environment, "dlq", "replay", "--all", "--json"),
+    )
+    assert (dry.status, dry.json["written"], chosen(dry)) == (0, False, ["amber", "basalt"])
+    assert (whole.status, len(whole.json["refused"])) == (4, 1)
+    assert await records_of(kafka, COMMANDS) == []
+
+    first = await kordon(environment, "dlq", "replay", "--rule", "NoTrustFile", "--actor", "alice", "--yes")
+    assert first.status == 0, first.err
+    assert "2 letters are written, in one transaction" in first.err
+    written = {record.key: record for record in await records_of(kafka, COMMANDS)}
+    assert len(written) == 2
+    for original in (command, misplaced):
+        record = written[original.key]
+        assert record.value == original.value
+        assert record.partition == partition_of(original.key, kafka.partitions)
+        assert tuple(record.headers[:-1]) == original.headers
+        assert record.headers[-1][0] == REPLAY_OF
+        assert record.timestamp > 1_000_000_000_000
+
+    second = await kordon(environment, "dlq", "replay", "--rule", "NoTrustFile", "--yes", "--json")
+    assert (second.status, chosen(second), len(second.json["already"])) == (0, [], 2)
+    assert len(await records_of(kafka, COMMANDS)) == 2
+    after = await kordon(environment, "dlq", "list", "node.commands.v1", "--json")
+    assert [(row["letters"], row["replayed"]) for row in after.json["rules"]] == [(2, 2)]
+    (place,) = [each for each in after.json["newest"] if each["key"] == "amber"]
+    told = await kordon(environment, "dlq", "show", COMMANDS, str(place["partition"]), str(place["offset"]), "--json")
+    assert (told.json["replayedBy"], told.json["headers"][0]) == ("alice", ["kordon-signature", "a..b"])
+
+
+async def test_replays_at_the_same_time_write_each_letter_once(kafka: KafkaSettings) -> None:
+    await apply_topics(kafka)
+    nodes = [f"node-{number}".encode() for number in range(20)]
+    topic = kafka.topic(NETWORK)
+    await write_letters(
+        kafka, *((incoming(topic, partition_of(node, 3), 1, key=node), "UnusableTimestamp") for node in nodes)
+    )
+    selection = Selection((dlq_of(topic),))
+
+    outcomes = await asyncio.gather(*(replay(kafka, selection, name) for name in "abc"), return_exceptions=True)
+
+    # Whoever was fenced wrote nothing; who came last saw what was written.
+    assert any(isinstance(outcome, Plan) for outcome in outcomes), outcomes
+    for outcome in outcomes:
+        assert isinstance(outcome, Plan) or "another replay has begun" in str(outcome), outcomes
+    assert sorted(record.key for record in await records_of(kafka, NETWORK)) == sorted(nodes)
+    assert (await look(kafka, selection, "d")).replays == []
