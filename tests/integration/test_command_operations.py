@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from kordon.operations.replaying import Plan, Selection, look, replay
 from schemas.topics import COMMANDS, NETWORK, dlq_of
 from tests.commands.process import Ended, environment_of, kordon
 from tests.unit.transport.incoming_records import incoming
-from transport.administration import apply_topics
+from transport.administration import apply_topics, delete_topics
+from transport.client import admin_arguments
 from transport.dead_letters import dead_letter
 from transport.partitioner import partition_of
 from transport.replay import REPLAY_OF
@@ -117,3 +121,39 @@ async def test_replays_at_the_same_time_write_each_letter_once(kafka: KafkaSetti
         assert isinstance(outcome, Plan) or "another replay has begun" in str(outcome), outcomes
     assert sorted(record.key for record in await records_of(kafka, NETWORK)) == sorted(nodes)
     assert (await look(kafka, selection, "d")).replays == []
+
+
+async def change_retention(kafka: KafkaSettings, topic: str, millis: int) -> None:
+    administrator = AIOKafkaAdminClient(**admin_arguments(kafka))
+    await administrator.start()
+    try:
+        changed = {"retention.ms": str(millis)}
+        await administrator.alter_configs([ConfigResource(ConfigResourceType.TOPIC, kafka.topic(topic), changed)])
+    finally:
+        await administrator.close()
+
+
+@pytest.mark.apache_kafka_only  # noida-db keeps a topic's settings as they were
+async def test_a_check_of_topics_finds_a_changed_retention_and_a_missing_topic_and_mends_neither(
+    kafka: KafkaSettings,
+) -> None:
+    await apply_topics(kafka)
+    environment = environment_of(kafka)
+    well, listed = await asyncio.gather(
+        kordon(environment, "topics", "check"), kordon(environment, "topics", "list", "--json")
+    )
+    assert well.status == 0, well.err
+    assert {row["topic"]: row["retentionMillis"] for row in listed.json}[kafka.topic(NETWORK)] == 7 * 86_400_000
+    assert {(row["partitions"], row["leaders"], row["inSync"], row["known"]) for row in listed.json} == {
+        (3, 3, 1, True)
+    }
+
+    await change_retention(kafka, NETWORK, 60_000)
+    await delete_topics(kafka, [COMMANDS])
+    for _ in range(2):
+        checked = await kordon(environment, "topics", "check", "--json")
+        states = {row["topic"]: row["state"] for row in checked.json if row["state"] != "unchanged"}
+        assert (checked.status, states) == (4, {kafka.topic(NETWORK): "different", kafka.topic(COMMANDS): "missing"})
+        (network,) = [row for row in checked.json if row["topic"] == kafka.topic(NETWORK)]
+        assert network["differences"]["retention.ms"] == {"is": "60000", "should": str(7 * 86_400_000)}
+        assert "`kordon topics apply` creates" in checked.err
