@@ -38,7 +38,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "policy": ("kordon.commands.policy:policy", "Try the rules on recorded records, without Kafka."),
     "ledger": ("kordon.commands.ledger:ledger", "Keep what happened in a SQLite file, and ask it."),
     "dlq": ("kordon.commands.dlq:dlq", "Read dead letters, and send them again."),
+    "lag": ("kordon.commands.lag:lag", "Say how far worker, issuer and ledger are behind."),
+    "doctor": ("kordon.commands.doctor:doctor", "Examine every part, and say what to do about what is not well."),
     "simulate": ("kordon.commands.simulate:simulate", "Play a fleet: to Kafka, or as lines to read."),
+    "completion": ("kordon.commands.completion:completion", "Print the script by which a shell completes `kordon`."),
     "config": ("kordon.commands.config:config", "Print every setting, its value, unit and source."),
 }
 """Command name → where it is (``module:attribute``) and what ``kordon --help`` says of it."""
@@ -54,6 +57,14 @@ First steps:
   kordon node enroll node-1 --public-key …      let a node in
   kordon quarantine watch                       see who is held, live
   kordon ledger run                             keep what happens, to ask it later
+
+\b
+When something is not well:
+  kordon doctor                                 every part examined, and what to do
+  kordon lag --watch                            how far the services are behind
+  kordon dlq list                               what could not be accepted, and why
+  kordon dlq replay --rule …                    send it again, once its cause is mended
+  kordon topics check                           topics against what they should be
 
 \b
 Settings come from the environment (KORDON_…) and a TOML file (KORDON_CONFIG_FILE);

@@ -73,6 +73,19 @@ class Topic(NamedTuple):
     config: Mapping[str, str]
 
 
+class Cluster(NamedTuple):
+    """The brokers' addresses by id.
+
+    `api_versions` maps each broker's id to the newest version it has of each API, by Kafka's API key; absent is a
+    broker that does not answer.
+    """
+
+    cluster_id: str | None
+    controller: int
+    brokers: Mapping[int, str]
+    api_versions: Mapping[int, Mapping[int, int]]
+
+
 class AdministrationError(Exception):
     """The broker refused to create or to delete topics, or they did not appear; the text says which and why."""
 
@@ -146,6 +159,21 @@ async def describe_topics(settings: KafkaSettings) -> list[Topic]:
         others = sorted(topic for topic in existing - set(own) if settings.prefix and topic.startswith(settings.prefix))
         found = await _describe(administrator, [*own, *others])
         return [found[topic] for topic in (*own, *others) if topic in found]
+
+
+async def describe_cluster(settings: KafkaSettings) -> Cluster:
+    """The brokers, each of which is asked for its API versions. Raises aiokafka's KafkaError: none can be reached."""
+    async with _administrator(settings) as administrator:
+        described = await administrator.describe_cluster()
+        client = administrator._client  # noqa: SLF001 - the connection is there; a unit test pins the names
+        versions: dict[int, dict[int, int]] = {}
+        for broker in described["brokers"]:
+            connection = await client._get_conn(broker["node_id"])  # noqa: SLF001 - as above
+            if connection is not None:
+                newest = {key: most for key, (_, most) in (connection._versions or {}).items()}  # noqa: SLF001
+                versions[broker["node_id"]] = newest
+    brokers = {broker["node_id"]: f"{broker['host']}:{broker['port']}" for broker in described["brokers"]}
+    return Cluster(described.get("cluster_id"), described["controller_id"], brokers, versions)
 
 
 def outcome_of(wanted: Topic, found: Topic | None) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -61,8 +62,11 @@ async def read_letters(
     take: Callable[[Sequence[ConsumerRecord]], None],
     *,
     since: int | None = None,
+    shown: bool = True,
 ) -> None:
     """Hand over what the topics (full names) hold, letters and notes; ``since`` is ms since the epoch, inclusive.
+
+    Progress is shown on a terminal unless ``shown`` is False.
 
     Raises:
         CommandFailed: none of the topics exists.
@@ -75,7 +79,7 @@ async def read_letters(
     # What retention may delete meanwhile is not asked for by its offset.
     start = {place: offset for place, offset in start.items() if offset > low[place]}
     total = sum(high[place] - start.get(place, low[place]) for place in places)
-    with progress_on_stderr("reading dead letters", total) as advance:
+    with progress_on_stderr("reading dead letters", total) if shown else nullcontext(_unseen) as advance:
 
         def on_batch(_place: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
             take(records)
@@ -117,6 +121,10 @@ async def letter_at(settings: KafkaSettings, place: Place) -> tuple[Letter, str 
     if letter is None:
         raise _none_there(place, "that offset is a transaction's marker, or the note of a replay")
     return letter, actor
+
+
+def _unseen(_count: int) -> None:
+    pass
 
 
 def _none_there(place: Place, why: str) -> CommandFailed:

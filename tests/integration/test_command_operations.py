@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from kordon.new_keys import OPERATOR_ROLES
 from kordon.operations.replaying import Plan, Selection, look, replay
-from schemas.topics import COMMANDS, NETWORK, dlq_of
+from schemas.codec import decode, encode
+from schemas.network import NetworkObservation
+from schemas.risk import RiskRow
+from schemas.timestamp import Timestamp
+from schemas.topics import COMMANDS, NETWORK, RISK, dlq_of
+from schemas.trust import KeyState, TrustedKey
 from tests.commands.process import Ended, environment_of, kordon
+from tests.issuers.cluster import Cluster, now
+from tests.issuers.process import IssuerProcess
 from tests.unit.transport.incoming_records import incoming
+from tests.workers.fixtures import StartWorker, start_worker
 from transport.administration import apply_topics, delete_topics
 from transport.client import admin_arguments
 from transport.dead_letters import dead_letter
+from transport.key_files import save_signing_key
 from transport.partitioner import partition_of
 from transport.replay import REPLAY_OF
 from transport.settings import KafkaSettings
+from transport.trust import Trust
 from transport.views import read_to_high_watermark
 from transport.writer import TransactionalWriter
+
+__all__ = ["start_worker"]
 
 SIGNATURE = ("kordon-signature", b"a..b")
 
@@ -157,3 +174,79 @@ async def test_a_check_of_topics_finds_a_changed_retention_and_a_missing_topic_a
         (network,) = [row for row in checked.json if row["topic"] == kafka.topic(NETWORK)]
         assert network["differences"]["retention.ms"] == {"is": "60000", "should": str(7 * 86_400_000)}
         assert "`kordon topics apply` creates" in checked.err
+
+
+async def until(environment: dict[str, str], *arguments: str, found: Callable[[Any], bool]) -> Ended:
+    """Run a command, which prints JSON, until it finds something."""
+    deadline = time.monotonic() + 60
+    while True:
+        ended = await kordon(environment, *arguments, "--json")
+        if ended.out and found(ended.json):
+            return ended
+        assert time.monotonic() < deadline, ended
+        await asyncio.sleep(0.2)
+
+
+def verdicts(ended: Ended) -> dict[str, str]:
+    return {check["name"]: check["verdict"] for check in ended.json["checks"]}
+
+
+async def revisions(kafka: KafkaSettings) -> dict[str, int]:
+    """Return the revision of each node's latest row."""
+    rows = [decode(RiskRow, record.value, RISK) for record in await records_of(kafka, RISK)]
+    return {row.nodeId: row.revision for row in rows}
+
+
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
+async def test_services_that_run_are_well_a_replay_reaches_the_worker_and_a_dead_worker_is_told_of(
+    kafka: KafkaSettings, tmp_path: Path, start_worker: StartWorker
+) -> None:
+    cluster = Cluster(kafka, tmp_path)
+    operator = TrustedKey("operator", cluster.operator.public_key_text, OPERATOR_ROLES, KeyState.ACTIVE)
+    cluster.trust = Trust(cluster.ring.trust_document("test", "test-issuer", [operator]))
+    save_signing_key(tmp_path / "operator.json", cluster.operator)
+    environment = environment_of(kafka, **cluster.issuer_settings) | {
+        "KORDON_TRUST_FILE": str(tmp_path / "trust.json"),
+        "KORDON_OPERATOR_KEY_FILE": str(tmp_path / "operator.json"),
+        "KORDON_LEDGER_FILE": str(tmp_path / "ledger.db"),
+    }
+    async with cluster:
+        worker = start_worker(kafka, settings={"KORDON_WORKER_TRUST_FILE": str(tmp_path / "trust.json")})
+        with IssuerProcess(cluster):
+            behind = await until(environment, "lag", found=lambda told: not told["stale"])
+            assert behind.status == 0
+            assert {(row["service"], row["partition"]) for row in behind.json["copartitions"]} == {
+                (service, partition) for service in ("worker", "issuer") for partition in range(3)
+            }
+
+            well = await kordon(environment, "doctor", "--json")
+            assert (well.status, set(verdicts(well).values())) == (0, {"ok"}), well.out
+            assert {"our clock", "clock of the worker", "clock of the issuer", "key ring"} <= verdicts(well).keys()
+
+            early = Timestamp(now() + 302_000)
+            observation = NetworkObservation("amber", early, ip="192.0.2.1")
+            await cluster.send(NETWORK, b"amber", encode(observation))
+            letters = await until(environment, "dlq", "list", found=lambda told: bool(told["newest"]))
+            assert [letter["rule"] for letter in letters.json["newest"]] == ["FromTheFuture"]
+            told = await kordon(environment, "doctor", "--json")
+            assert (told.status, verdicts(told)["dead letters"]) == (0, "warning")
+            await asyncio.sleep(max(0, early - now() - 299_000) / 1_000)
+            for _ in range(2):
+                again = await kordon(environment, "dlq", "replay", "--rule", "FromTheFuture", "--yes")
+                assert again.status == 0, again.err
+            follower = NetworkObservation("amber", Timestamp(early + 1), ip="192.0.2.1")
+            await cluster.send(NETWORK, b"amber", encode(follower))
+            deadline = time.monotonic() + 30
+            while (await revisions(kafka)).get("amber", 0) < 2:
+                assert time.monotonic() < deadline, worker.tail()
+            assert await revisions(kafka) == {"amber": 2}
+
+            worker.kill()
+            soon = {**environment, "KORDON_ISSUER_PROGRESS_AGE_MS": "3000"}
+            stale = await until(soon, "lag", "--service", "worker", found=lambda told: told["stale"])
+            assert stale.status == 1
+            assert all("its last progress is" in row["stale"] for row in stale.json["copartitions"])
+            ill = await kordon(soon, "doctor", "--json")
+            assert ill.status == 1
+            assert {name for name, verdict in verdicts(ill).items() if verdict == "failed"} == {"worker"}
+            assert verdicts(ill)["issuer"] == "ok"
