@@ -23,6 +23,12 @@ def dlq() -> None:
     """Dead letters: what could not be accepted, why, and how it is sent again."""
 
 
+def _topics(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from schemas.topics import TOPICS  # noqa: PLC0415 - only a shell that completes pays for it
+
+    return [spec.name for spec in TOPICS.values() if spec.dead_lettered and spec.name.startswith(incomplete)]
+
+
 _since_option = click.option(
     "--since", type=Since(), help="Only letters written since: 90s, 15m, 36h, 7d, or an RFC 3339 time."
 )
@@ -43,7 +49,7 @@ With --json: {"rules": [{topic, rule, letters, replayed, oldest, newest}], "newe
 rule, message, key, replayed}]}; replayed counts the letters that `kordon dlq replay` has sent again.
 """,
 )
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=_topics)
 @_rule_option
 @_since_option
 @click.option(
@@ -118,7 +124,7 @@ UTF-8), headers [[name, value]], source {topic, partition, offset, timestamp}, s
 advice {cause, cure, replay}. A value may hold a secret that was sent to the wrong topic: mind where it is printed.
 """
 )
-@click.argument("topic")
+@click.argument("topic", shell_complete=_topics)
 @click.argument("partition", type=click.IntRange(0))
 @click.argument("offset", type=click.IntRange(0))
 @json_option
@@ -211,7 +217,9 @@ With --json: {"written": true or false, "replayed": [{letter, rule, key, to}], "
 "refused": [{letter, why}], "left": letters beyond --limit}; letter is "topic/partition/offset".
 """
 )
-@click.option("--topic", "topics", multiple=True, help="Only letters of this topic; may be given again.")
+@click.option(
+    "--topic", "topics", multiple=True, shell_complete=_topics, help="Only letters of this topic; may be given again."
+)
 @_rule_option
 @click.option(
     "--offset", "offsets", multiple=True, metavar="PARTITION/OFFSET", help="Only this letter; may be given again."
