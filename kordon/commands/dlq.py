@@ -9,7 +9,7 @@ import click
 
 from kordon.failures import ExitStatus
 from kordon.operator_options import actor_option
-from kordon.output import json_option, print_json, print_table, remark
+from kordon.output import counted, json_option, print_json, print_table, remark
 from kordon.since import Since
 
 if TYPE_CHECKING:
@@ -317,15 +317,15 @@ def _print_plan(planned: Plan, *, written: bool) -> None:
     for each in shown["refused"]:
         remark(f"{each['letter']} cannot be replayed: {each['why']}.")
     if planned.already:
-        remark(f"{len(planned.already)} were replayed before and are passed over.")
+        remark(f"Passed over, as replayed before: {len(planned.already)}.")
     if planned.left:
-        remark(f"{planned.left} more are chosen than --limit allows; run it again for them.")
+        remark(f"Left by --limit: {planned.left}; run it again for them.")
     if not planned.replays:
         remark("There is nothing to replay.")
     elif written:
-        remark(f"{len(planned.replays)} letters are written, in one transaction.")
+        remark(f"Written, in one transaction: {counted(len(planned.replays), 'letter')}.")
     else:
-        remark(f"{len(planned.replays)} letters would be written; nothing is. Add --yes to write them.")
+        remark(f"Nothing is written. With --yes it would be {counted(len(planned.replays), 'letter')}.")
 
 
 def _summary(letter: Letter) -> dict[str, Any]:

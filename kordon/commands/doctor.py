@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from kordon.failures import ExitStatus
-from kordon.output import console, json_option, print_json, remark
+from kordon.output import console, counted, json_option, print_json, remark
 from kordon.progress import waiting_on_stderr
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def doctor(*, as_json: bool) -> int:
         print_json({"failed": failed, "warnings": warnings, "checks": [_json(check) for check in found]})
     else:
         _print(found)
-        remark(f"{len(found)} checks, {failed} failed, {warnings} warnings.")
+        remark(f"{counted(len(found), 'check')}, {failed} failed, {counted(warnings, 'warning')}.")
     return ExitStatus.UNEXPECTED if failed else ExitStatus.OK
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kordon.failures import ExitStatus
-from kordon.output import json_option, print_json, print_table, remark
+from kordon.output import counted, json_option, print_json, print_table, remark
 from kordon.progress import waiting_on_stderr
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def check(*, as_json: bool) -> int:
     missing = sum(outcome.state is State.MISSING for outcome in outcomes)
     different = sum(outcome.state is State.DIFFERENT for outcome in outcomes)
     if missing:
-        remark(f"{missing} topics are missing: `kordon topics apply` creates them.")
+        remark(f"Missing: {counted(missing, 'topic')}; `kordon topics apply` creates them.")
     if different:
-        remark(f"{different} topics differ: `kordon topics check --help` says who changes what.")
+        remark(f"Different: {counted(different, 'topic')}; `kordon topics check --help` says who changes what.")
     return ExitStatus.REFUSED if missing or different else ExitStatus.OK
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from kordon.contracts.dead_letters import DEAD_LETTERS, SIGNATURE_CURES
 from kordon.operations.letters import Letter
-from transport.signed_records import RefusalReason
+from transport.signed_records import REFUSAL_TEXTS, RefusalReason
 
 _SAME_BYTES: Final = "A replay sends the same bytes: they are accepted only by a newer Kordon that can read them."
 _NEVER: Final = "A replay sends the same bytes and is rejected again."
@@ -64,7 +64,8 @@ def advice_on(letter: Letter) -> Advice:
     if letter.cause is None or found is None:
         return UNKNOWN
     reason = letter.cause.message.partition(":")[0]
-    cure = found.cure
+    cause, cure = found.cause, found.cure
     if letter.rule == "SignatureRefused" and reason in RefusalReason.__members__:
-        cure = SIGNATURE_CURES[RefusalReason(reason)]
-    return Advice(found.cause, cure, REPLAY_HELPS[letter.rule])
+        refusal = RefusalReason(reason)
+        cause, cure = f"Its signature does not count: {REFUSAL_TEXTS[refusal]}.", SIGNATURE_CURES[refusal]
+    return Advice(cause, cure, REPLAY_HELPS[letter.rule])

@@ -10,6 +10,7 @@ from typing import Final
 from issuer.key_ring import SigningKey
 from kordon.operations.lag import CopartitionLag, seconds
 from kordon.operations.letters import Count
+from kordon.output import counted
 from schemas.timestamp import Timestamp
 from schemas.trust import KeyState, Role, TrustDocument, TrustedKey
 from transport.administration import Cluster, Outcome, State, Topic
@@ -59,7 +60,7 @@ class Check:
 def judge_brokers(cluster: Cluster) -> list[Check]:
     """Judge which brokers answer, and whether they can do what Kordon needs."""
     silent = [address for broker, address in cluster.brokers.items() if broker not in cluster.api_versions]
-    found = f"{len(cluster.brokers)} brokers, cluster id {cluster.cluster_id or 'unknown'}"
+    found = f"{counted(len(cluster.brokers), 'broker')}, cluster id {cluster.cluster_id or 'unknown'}"
     if silent:
         reached = Check(
             "brokers",
@@ -176,7 +177,7 @@ def _judge_ahead(name: str, ahead: int) -> Check:
 
 def judge_trust(name: str, document: TrustDocument, now: int) -> Check:
     """Judge the keys in a ``trust.json``: whether each role has one that counts, and which end soon."""
-    found = f"cluster {document.clusterId}, {len(document.keys)} keys"
+    found = f"cluster {document.clusterId}, {counted(len(document.keys), 'key')}"
     active = [key for key in document.keys if key.state is KeyState.ACTIVE]
     usable = [key for key in active if key.valid_at(now)]
     without = [role.value for role in Role if not any(role in key.roles for key in usable)]

@@ -100,7 +100,7 @@ async def test_dead_letters_are_listed_shown_and_replayed_each_once(kafka: Kafka
 
     first = await kordon(environment, "dlq", "replay", "--rule", "NoTrustFile", "--actor", "alice", "--yes")
     assert first.status == 0, first.err
-    assert "2 letters are written, in one transaction" in first.err
+    assert "Written, in one transaction: 2 letters" in first.err
     written = {record.key: record for record in await records_of(kafka, COMMANDS)}
     assert len(written) == 2
     for original in (command, misplaced):

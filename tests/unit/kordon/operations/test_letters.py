@@ -86,7 +86,9 @@ def test_every_rule_has_a_word_on_whether_a_replay_helps() -> None:
 def test_a_refused_signature_is_cured_by_its_reason() -> None:
     refused = delivered(dead_letter(SETTINGS, incoming("kordon.node.commands.v1"), "SignatureRefused", "UNSIGNED: no"))
 
-    assert "Sign it" in advice_on(letter_of(refused)).cure
+    advice = advice_on(letter_of(refused))
+    assert "there is no kordon-signature header" in advice.cause
+    assert "Sign it" in advice.cure
 
 
 def test_a_plan_takes_the_oldest_up_to_the_limit_and_passes_over_what_was_replayed_or_cannot_be() -> None:
