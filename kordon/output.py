@@ -39,6 +39,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun, whose plural ends in s."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def remark(text: str) -> None:
     """Tell a person something that is no result."""
     click.echo(text, err=True)
