@@ -52,6 +52,7 @@ First steps:
   kordon issuer                                 issue capsules (another)
   kordon node enroll node-1 --public-key …      let a node in
   kordon node list                              see them all, the riskiest first
+  kordon node explain node-1                    why it has the score it has
   kordon quarantine watch                       see who is held, live
   kordon ledger run                             keep what happens, to ask it later
 

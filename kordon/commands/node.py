@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kordon.commands.node_explain import explain
 from kordon.commands.node_list import list_nodes
 from kordon.commands.node_show import show
 from kordon.operator_options import actor_option, operator_key_option, trust_option
@@ -33,6 +34,7 @@ def node() -> None:
 
 node.add_command(list_nodes)
 node.add_command(show)
+node.add_command(explain)
 
 
 def _operator_options(command: Callable[..., None]) -> Callable[..., None]:
