@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -113,8 +113,16 @@ async def fleet(kafka: KafkaSettings, tmp_path: Path) -> Fleet:
     return fleet
 
 
-async def play(fleet: Fleet) -> tuple[Ended, Ended]:
-    """Play a fleet's day, to its last record folded; return amber's capsule and cobalt's denial.
+class Answers(NamedTuple):
+    """amber's capsule, ember's from before it was held, cobalt's denial."""
+
+    granted: Ended
+    taken_back: Ended
+    denied: Ended
+
+
+async def play(fleet: Fleet) -> Answers:
+    """Play a fleet's day, to its last record folded.
 
     amber moves its address and is seen through a partition that is not its own; cobalt moves and is held; dahlia, which
     nobody enrolled, stops abruptly and is released; ember is held by an operator; fern is enrolled and never seen.
@@ -133,8 +141,7 @@ async def play(fleet: Fleet) -> tuple[Ended, Ended]:
         await fleet.status("cobalt", NodeStatus.QUARANTINED)
         await fleet.status("dahlia", NodeStatus.QUARANTINED)
         await fleet.status("ember", NodeStatus.ACTIVE)
-        granted = await fleet.request("amber")
-        denied = await fleet.request("cobalt")
+        answers = Answers(*[await fleet.request(node_id) for node_id in ("amber", "ember", "cobalt")])
         await fleet.write(NETWORK, [("amber", observation("amber", at + 2, **moved))], misplaced=True)  # type: ignore[arg-type]
         await fleet.write(COMMANDS, [("cobalt", b'{"commandId":"forged","nodeId":"cobalt"}')])
         await fleet.run("quarantine", "add", "ember", "--reason", "ticket 1", "--actor", "alice")
@@ -142,15 +149,16 @@ async def play(fleet: Fleet) -> tuple[Ended, Ended]:
         await fleet.status("ember", NodeStatus.QUARANTINED)
         await fleet.status("dahlia", NodeStatus.ACTIVE)
         await folded_all(fleet.kafka, fleet.kafka.partitions)
-    return granted, denied
+    return answers
 
 
 async def test_a_fleet_is_watched_and_explained_from_its_topics_alone(fleet: Fleet) -> None:
-    granted, denied = await play(fleet)
+    answers = await play(fleet)
 
     await the_fleet_is_listed(fleet)
-    await one_node_is_shown(fleet, granted)
-    await decisions_are_listed_and_envelopes_verified(fleet, granted, denied)
+    await one_node_is_shown(fleet, answers.granted)
+    await decisions_are_listed(fleet, answers.granted)
+    await envelopes_are_verified(fleet, answers)
     evidence = await points_are_explained_by_the_records_behind_them(fleet)
     await the_log_comes_to_the_row_that_is_stored(fleet)
     await what_is_no_longer_kept_is_said_to_be_gone(fleet, evidence)
@@ -165,7 +173,7 @@ async def the_fleet_is_listed(fleet: Fleet) -> None:
         ("ember", "active", "quarantined", 0),
         ("fern", "active", None, None),
     ]
-    assert [each["nodeId"] for each in nodes if each["bound"]] == ["amber"]
+    assert [each["nodeId"] for each in nodes if each["bound"]] == ["amber", "ember"]
     some = await fleet.run("node", "list", "--status", "quarantined", "--limit", "1")
     assert some.out.splitlines()[1].split()[:5] == ["cobalt", "active", "quarantined", "90", "asnChanged,"]
     assert "1 of 2 nodes" in some.err
@@ -191,7 +199,7 @@ async def one_node_is_shown(fleet: Fleet, granted: Ended) -> None:
     assert "kordon node list" in unknown.err
 
 
-async def decisions_are_listed_and_envelopes_verified(fleet: Fleet, granted: Ended, denied: Ended) -> None:
+async def decisions_are_listed(fleet: Fleet, granted: Ended) -> None:
     decisions = await fleet.json("capsule", "list")
     assert decisions[0]["nodeId"] == "cobalt"
     assert decisions[0]["reason"] == "NETWORK_POLICY_VIOLATION"
@@ -199,16 +207,19 @@ async def decisions_are_listed_and_envelopes_verified(fleet: Fleet, granted: End
     assert capsule["capsuleId"] == granted.json["capsuleId"]
     assert await fleet.json("capsule", "list", "--reason", "NODE_REVOKED") == []
 
-    envelope: str = granted.json["envelope"]
+
+async def envelopes_are_verified(fleet: Fleet, answers: Answers) -> None:
+    envelope: str = answers.granted.json["envelope"]
     as_file = fleet.directory / "capsule.jws"
     as_file.write_text(envelope + "\n")
     verified = await fleet.json("capsule", "verify", str(as_file), "--check-row", "--node", "amber")
-    assert verified["claims"]["capsuleId"] == granted.json["capsuleId"]
-    a_denial = await fleet.ask("capsule", "verify", "-", "--json", given=denied.out.encode())
+    assert verified["claims"]["capsuleId"] == answers.granted.json["capsuleId"]
+    a_denial = await fleet.ask("capsule", "verify", "-", "--json", given=answers.denied.out.encode())
     assert (a_denial.status, a_denial.json["kind"]) == (3, "denial")
     for arguments, given, fault in (
         ((), envelope[:-8].encode() + b"AAAAAAAA", "BAD_SIGNATURE"),
         ((), b"no envelope", "MALFORMED"),
+        (("--check-row",), answers.taken_back.out.encode(), "VOID"),
         (("--node", "cobalt"), envelope.encode(), "OTHER_NODE"),
     ):
         refused = await fleet.ask("capsule", "verify", "-", "--json", *arguments, given=given)
@@ -235,20 +246,15 @@ async def points_are_explained_by_the_records_behind_them(fleet: Fleet) -> dict[
 
 
 async def the_log_comes_to_the_row_that_is_stored(fleet: Fleet) -> None:
+    logs = {}
     for node_id in ("amber", "cobalt", "dahlia", "ember"):
-        log = (await fleet.json("node", "explain", node_id, "--from-log"))["fromLog"]
+        log = logs[node_id] = (await fleet.json("node", "explain", node_id, "--from-log"))["fromLog"]
         assert (log["verdict"], log["whole"]) == ("equal", True), log
         assert log["revision"]["rebuilt"] == log["revision"]["stored"] > 0
         assert all(step["to"]["score"] - step["from"]["score"] == step["points"] for step in log["steps"])
-    (release,) = [step for step in await steps(fleet, "dahlia") if step["actor"]]
+    (release,) = [step for step in logs["dahlia"]["steps"] if step["actor"]]
     assert (release["from"]["score"], release["to"]["score"], release["reason"]) == (80, 0, "ticket 2")
-    cobalt = (await fleet.json("node", "explain", "cobalt", "--from-log"))["fromLog"]
-    assert cobalt["refusedCommands"] == 1
-
-
-async def steps(fleet: Fleet, node_id: str) -> list[Any]:
-    found: list[Any] = (await fleet.json("node", "explain", node_id, "--from-log"))["fromLog"]["steps"]
-    return found
+    assert logs["cobalt"]["refusedCommands"] == 1
 
 
 async def what_is_no_longer_kept_is_said_to_be_gone(fleet: Fleet, evidence: dict[str, Any]) -> None:

@@ -40,8 +40,8 @@ def order_of(topics: Mapping[str, Sequence[KeptRecord]], *records: StreamsProgre
         for each in found:
             lanes[topic].read(each)
     order = RecordedOrder({topic: lane.records for topic, lane in lanes.items()})
-    for progress in records:
-        order.read(progress)
+    for recorded in records:
+        order.read(recorded)
     return order
 
 
