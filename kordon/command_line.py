@@ -31,12 +31,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "issuer": ("kordon.commands.issuer:issuer", "Run the issuer that answers capsule requests."),
     "topics": ("kordon.commands.topics:topics", "Create Kordon's topics, list them, and check those that exist."),
     "keys": ("kordon.commands.keys:keys", "Make the key ring, the operators' keys and trust.json."),
-    "node": ("kordon.commands.node:node", "Enrol, revoke, disable or remove a node, by signed records."),
+    "node": ("kordon.commands.node:node", "List, show and explain nodes; enrol, revoke or disable them."),
     "quarantine": (
         "kordon.commands.quarantine:quarantine",
-        "Quarantine and release nodes; follow transitions live.",
+        "List who is held; quarantine and release nodes; follow live.",
     ),
-    "capsule": ("kordon.commands.capsule:capsule", "Request a capsule as a node does."),
+    "capsule": ("kordon.commands.capsule:capsule", "Request capsules, list decisions, verify envelopes."),
     "policy": ("kordon.commands.policy:policy", "Try the rules on recorded records, without Kafka."),
     "ledger": ("kordon.commands.ledger:ledger", "Keep what happened in a SQLite file, and ask it."),
     "dlq": ("kordon.commands.dlq:dlq", "Read dead letters, and send them again."),
@@ -57,6 +57,8 @@ First steps:
   kordon worker                                 score nodes   (one terminal)
   kordon issuer                                 issue capsules (another)
   kordon node enroll node-1 --public-key …      let a node in
+  kordon node list                              see them all, the riskiest first
+  kordon node explain node-1                    why it has the score it has
   kordon quarantine watch                       see who is held, live
   kordon ledger run                             keep what happens, to ask it later
 
@@ -75,7 +77,7 @@ Settings come from the environment (KORDON_…) and a TOML file (KORDON_CONFIG_F
 \b
 Exit status:
     0  done                        69  Kafka cannot be reached or refuses
-    1  not the expected outcome    75  nothing answered in time; try again
+    1  no, or not as expected      75  nothing answered in time; try again
     2  command line not understood 78  a setting, key or trust file needs you
     3  the capsule was denied     130  ended by Ctrl-C
     4  does not fit what is there
