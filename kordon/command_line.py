@@ -20,6 +20,8 @@ from kordon.failures import CommandFailed, ExitStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from click.shell_completion import CompletionItem
+
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": (
         "kordon.commands.demo:demo",
@@ -27,7 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "worker": ("kordon.commands.worker:worker", "Run the Faust worker that scores and quarantines nodes."),
     "issuer": ("kordon.commands.issuer:issuer", "Run the issuer that answers capsule requests."),
-    "topics": ("kordon.commands.topics:topics", "Create Kordon's topics and check those that exist."),
+    "topics": ("kordon.commands.topics:topics", "Create Kordon's topics, list them, and check those that exist."),
     "keys": ("kordon.commands.keys:keys", "Make the key ring, the operators' keys and trust.json."),
     "node": ("kordon.commands.node:node", "List, show and explain nodes; enrol, revoke or disable them."),
     "quarantine": (
@@ -37,7 +39,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "capsule": ("kordon.commands.capsule:capsule", "Request capsules, list decisions, verify envelopes."),
     "policy": ("kordon.commands.policy:policy", "Try the rules on recorded records, without Kafka."),
     "ledger": ("kordon.commands.ledger:ledger", "Keep what happened in a SQLite file, and ask it."),
+    "dlq": ("kordon.commands.dlq:dlq", "Read dead letters, and send them again."),
+    "lag": ("kordon.commands.lag:lag", "Say how far worker, issuer and ledger are behind."),
+    "doctor": ("kordon.commands.doctor:doctor", "Examine every part, and say what to do about what is not well."),
     "simulate": ("kordon.commands.simulate:simulate", "Play a fleet: to Kafka, or as lines to read."),
+    "completion": ("kordon.commands.completion:completion", "Print the script by which a shell completes `kordon`."),
     "config": ("kordon.commands.config:config", "Print every setting, its value, unit and source."),
 }
 """Command name → where it is (``module:attribute``) and what ``kordon --help`` says of it."""
@@ -55,6 +61,14 @@ First steps:
   kordon node explain node-1                    why it has the score it has
   kordon quarantine watch                       see who is held, live
   kordon ledger run                             keep what happens, to ask it later
+
+\b
+When something is not well:
+  kordon doctor                                 every part examined, and what to do
+  kordon lag --watch                            how far the services are behind
+  kordon dlq list                               what could not be accepted, and why
+  kordon dlq replay --rule …                    send it again, once its cause is mended
+  kordon topics check                           topics against what they should be
 
 \b
 Settings come from the environment (KORDON_…) and a TOML file (KORDON_CONFIG_FILE);
@@ -82,6 +96,15 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: D102 - click's
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell that completes needs it
+
+        # Group's own would import every command for its help.
+        offered = [
+            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: D102 - click's interface
         try:

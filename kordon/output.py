@@ -39,6 +39,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun, whose plural ends in s."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def print_fields(fields: Mapping[str, object]) -> None:
     """Print named values, one a line, those that are None left out; names bold on a terminal."""
     shown = {name: value for name, value in fields.items() if value is not None}

@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[4] / "docs" / "command.md").read_text()
 
 def section(command: str) -> set[str]:
     """The words in backticks of a command's section."""
-    (_, text) = PAGE.split(f"### `kordon {command}`\n")
+    (_, text) = PAGE.split(f"### `{command}`\n")
     return set(re.findall(r"`([A-Za-z]+)`", re.split(r"\n##", text)[0]))
 
 
