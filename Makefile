@@ -66,7 +66,7 @@ check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== format (ruff)" && $(BIN)/ruff format --check --quiet $(CODE) || { echo "run: make format"; exit 1; }
 	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(CODE)
-	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py
+	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py && $(BIN)/mypy --no-error-summary scripts/recording.py
 	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
 	@echo "== deployment files (hadolint, shellcheck, Compose's schema)" && $(BIN)/hadolint Dockerfile && $(BIN)/shellcheck deploy/make-keys scripts/bootstrap .ci/run && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@echo "== documents" && $(BIN)/python scripts/documents.py --check
@@ -79,6 +79,10 @@ format: ## Format the code and mend what the linter can mend
 documents: ## Write the tables of README.md and docs/ from the code
 	@scripts/bootstrap requirements-dev.txt
 	@$(BIN)/python scripts/documents.py
+
+recording: ## Play the demo on a pseudo-terminal and record it: docs/demo.cast, docs/demo.svg
+	@scripts/bootstrap requirements-dev.txt
+	@$(BIN)/python scripts/recording.py
 
 dist: ## Build sdist and wheel into dist/ (docs/releasing.md)
 	@scripts/bootstrap requirements-dev.txt

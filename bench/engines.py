@@ -1,4 +1,4 @@
-"""Who is measured: each engine is one or more processes with the same topics, partitions and policy.
+"""Who is measured: each engine has the same topics, partitions, policy and cores.
 
 A peer in ``bench/peers`` is told by environment what to do: ``BENCH_BOOTSTRAP``, ``BENCH_PREFIX``,
 ``BENCH_PARTITIONS``, ``BENCH_GUARANTEE`` (``at_least_once`` or ``exactly_once_v2``), ``BENCH_STORE`` (``memory`` or
@@ -27,7 +27,9 @@ PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
 COMMIT_MS: Final = 250
 """For every peer what Kordon's worker takes while it catches up."""
 
-THREADS: Final = 2
+CORES: Final = 2
+"""Kafka Streams' threads, and the processes of Kordon's worker: each engine is given both cores of the machine."""
+
 SESSION_MS: Final = 6_000
 """Kafka Streams' default would do; a static member is forgotten after it, and each run waits for that."""
 
@@ -47,8 +49,7 @@ class Engine:
 
     ``group`` is the consumer group it commits to, without prefix. ``rows`` are the topics on which its rows come out,
     as patterns of the prefix; none if it keeps no rows, so that its answer is not compared. It is given a ``share`` of
-    a workload's records: one that would take hours, fewer. ``environment(setting)`` and ``command()`` start one of its
-    ``processes``.
+    a workload's records: one that would take hours, fewer. ``environment(setting)`` and ``command()`` start it.
     """
 
     name: str
@@ -56,7 +57,6 @@ class Engine:
     rows: tuple[str, ...]
     command: Callable[[], list[str]]
     environment: Callable[[Setting], Mapping[str, str]]
-    processes: int = 1
     share: float = 1.0
     only: frozenset[str] | None = None
     """The workloads it can fold; ``None``: all."""
@@ -70,12 +70,12 @@ class Engine:
         return self.only is None or workload in self.only
 
 
-def environment_of(engine: Engine, setting: Setting, process: int) -> dict[str, str]:
-    """Return the environment of an engine's process: nothing of the person's own settings for Kordon."""
+def environment_of(engine: Engine, setting: Setting) -> dict[str, str]:
+    """Return the environment of an engine: nothing of the person's own settings for Kordon."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KORDON_", "BENCH_"))}
     return inherited | {
         "PYTHONPATH": str(ROOT),
-        "KORDON_WORKER_INSTANCE_ID": f"bench-{process}",
+        "KORDON_WORKER_INSTANCE_ID": "bench",
         **engine.environment(setting),
     }
 
@@ -98,7 +98,7 @@ def _peer(guarantee: str = "at_least_once", store: str = "memory") -> Callable[[
             "BENCH_PARTITIONS": str(setting.kafka.partitions),
             "BENCH_GUARANTEE": guarantee,
             "BENCH_STORE": store,
-            "BENCH_THREADS": str(THREADS),
+            "BENCH_THREADS": str(CORES),
             "BENCH_STATE_DIR": str(setting.state),
             "BENCH_COMMIT_MS": str(COMMIT_MS),
         }
@@ -106,8 +106,8 @@ def _peer(guarantee: str = "at_least_once", store: str = "memory") -> Callable[[
     return environment
 
 
-def _worker() -> list[str]:
-    return [sys.executable, "-m", "kordon", "worker", "-l", "warn"]
+def _worker(processes: int) -> Callable[[], list[str]]:
+    return lambda: [sys.executable, "-m", "kordon", "worker", "-l", "warn", "--processes", str(processes)]
 
 
 def _python(name: str, python: str = sys.executable) -> Callable[[], list[str]]:
@@ -126,8 +126,8 @@ _SINGLE: Final = frozenset({"network", "heartbeats"})
 ENGINES: Final = {
     engine.name: engine
     for engine in (
-        Engine("kordon", "streams", _RISK, _worker, _kordon),
-        Engine("kordon-x2", "streams", _RISK, _worker, _kordon, processes=2),
+        Engine("kordon", "streams", _RISK, _worker(CORES), _kordon),
+        Engine("kordon-one-process", "streams", _RISK, _worker(1), _kordon),
         *(
             Engine(name, APPLICATION, ("{prefix}" + ROWS,), _kafka_streams, _peer(guarantee, store))
             for name, guarantee, store in (

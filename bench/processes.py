@@ -51,16 +51,15 @@ class Processes:
     def __enter__(self) -> Self:
         """Start them."""
         with self.log.open("ab") as log:
-            for number in range(self.engine.processes):
-                process = subprocess.Popen(
-                    tethered(self.engine.command()),
-                    cwd=self._setting.state,
-                    env=environment_of(self.engine, self._setting, number),
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-                self._started.append(process)
+            process = subprocess.Popen(
+                tethered(self.engine.command()),
+                cwd=self._setting.state,
+                env=environment_of(self.engine, self._setting),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._started.append(process)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -20,6 +20,8 @@ from kordon.failures import CommandFailed, ExitStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from click.shell_completion import CompletionItem
+
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": (
         "kordon.commands.demo:demo",
@@ -27,17 +29,21 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "worker": ("kordon.commands.worker:worker", "Run the Faust worker that scores and quarantines nodes."),
     "issuer": ("kordon.commands.issuer:issuer", "Run the issuer that answers capsule requests."),
-    "topics": ("kordon.commands.topics:topics", "Create Kordon's topics and check those that exist."),
+    "topics": ("kordon.commands.topics:topics", "Create Kordon's topics, list them, and check those that exist."),
     "keys": ("kordon.commands.keys:keys", "Make the key ring, the operators' keys and trust.json."),
-    "node": ("kordon.commands.node:node", "Enrol, revoke, disable or remove a node, by signed records."),
+    "node": ("kordon.commands.node:node", "List, show and explain nodes; enrol, revoke or disable them."),
     "quarantine": (
         "kordon.commands.quarantine:quarantine",
-        "Quarantine and release nodes; follow transitions live.",
+        "List who is held; quarantine and release nodes; follow live.",
     ),
-    "capsule": ("kordon.commands.capsule:capsule", "Request a capsule as a node does."),
+    "capsule": ("kordon.commands.capsule:capsule", "Request capsules, list decisions, verify envelopes."),
     "policy": ("kordon.commands.policy:policy", "Try the rules on recorded records, without Kafka."),
     "ledger": ("kordon.commands.ledger:ledger", "Keep what happened in a SQLite file, and ask it."),
+    "dlq": ("kordon.commands.dlq:dlq", "Read dead letters, and send them again."),
+    "lag": ("kordon.commands.lag:lag", "Say how far worker, issuer and ledger are behind."),
+    "doctor": ("kordon.commands.doctor:doctor", "Examine every part, and say what to do about what is not well."),
     "simulate": ("kordon.commands.simulate:simulate", "Play a fleet: to Kafka, or as lines to read."),
+    "completion": ("kordon.commands.completion:completion", "Print the script by which a shell completes `kordon`."),
     "config": ("kordon.commands.config:config", "Print every setting, its value, unit and source."),
 }
 """Command name → where it is (``module:attribute``) and what ``kordon --help`` says of it."""
@@ -51,8 +57,18 @@ First steps:
   kordon worker                                 score nodes   (one terminal)
   kordon issuer                                 issue capsules (another)
   kordon node enroll node-1 --public-key …      let a node in
+  kordon node list                              see them all, the riskiest first
+  kordon node explain node-1                    why it has the score it has
   kordon quarantine watch                       see who is held, live
   kordon ledger run                             keep what happens, to ask it later
+
+\b
+When something is not well:
+  kordon doctor                                 every part examined, and what to do
+  kordon lag --watch                            how far the services are behind
+  kordon dlq list                               what could not be accepted, and why
+  kordon dlq replay --rule …                    send it again, once its cause is mended
+  kordon topics check                           topics against what they should be
 
 \b
 Settings come from the environment (KORDON_…) and a TOML file (KORDON_CONFIG_FILE);
@@ -61,7 +77,7 @@ Settings come from the environment (KORDON_…) and a TOML file (KORDON_CONFIG_F
 \b
 Exit status:
     0  done                        69  Kafka cannot be reached or refuses
-    1  not the expected outcome    75  nothing answered in time; try again
+    1  no, or not as expected      75  nothing answered in time; try again
     2  command line not understood 78  a setting, key or trust file needs you
     3  the capsule was denied     130  ended by Ctrl-C
     4  does not fit what is there
@@ -80,6 +96,15 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: D102 - click's
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell that completes needs it
+
+        # Group's own would import every command for its help.
+        offered = [
+            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: D102 - click's interface
         try:

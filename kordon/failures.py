@@ -13,7 +13,8 @@ class ExitStatus(IntEnum):
 
     OK = 0
     UNEXPECTED = 1
-    """An outcome was not the expected one (``demo``), or Kordon has a fault."""
+    """The answer is no (an unknown node, an envelope that does not count), an outcome was not the expected one
+    (``demo``), or Kordon has a fault."""
     USAGE = 2
     """The command line was not understood."""
     DENIED = 3

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -37,6 +37,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     widths = [max(len(line[index]) for line in [list(columns), *cells]) for index in range(len(columns))]
     for line in [list(columns), *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun, whose plural ends in s."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print named values, one a line, those that are None left out; names bold on a terminal."""
+    shown = {name: value for name, value in fields.items() if value is not None}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        click.echo(f"{click.style(name, bold=True)}{' ' * (width - len(name))}  {value}")
 
 
 def remark(text: str) -> None:

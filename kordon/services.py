@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 from kordon.logs import configure_logs
-from kordon.supervisor import Supervisor
+from kordon.supervisor import Supervisor, supervise_all
 from transport.settings import KafkaSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 grace_option = click.option(
@@ -28,10 +29,11 @@ grace_option = click.option(
 
 @dataclass(frozen=True)
 class Service:
-    """A service's name in logs and the command that runs it."""
+    """A service's name in logs, the command that runs it, and what it has in its environment beside ours."""
 
     name: str
     command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def supervise(service: Service, *, restart: bool, grace: float) -> int:
@@ -40,9 +42,27 @@ def supervise(service: Service, *, restart: bool, grace: float) -> int:
     Raises:
         InvalidSettingsError: the connection's settings are wrong, which no restart would mend.
     """
-    KafkaSettings.load()
     if not restart:
+        KafkaSettings.load()
         sys.stdout.flush()
-        os.execv(service.command[0], list(service.command))  # noqa: S606 - a command of ours, without a shell
+        os.execve(service.command[0], list(service.command), environment_of(service))  # noqa: S606 - ours, without a shell
+    return supervise_side_by_side([service], grace=grace)
+
+
+def supervise_side_by_side(services: Sequence[Service], *, grace: float) -> int:
+    """Run services until all have ended, restarting each after a crash; return the first status that is not 0, else 0.
+
+    When one ends for good, the others are ended, too.
+
+    Raises:
+        InvalidSettingsError: as :func:`supervise`.
+    """
+    KafkaSettings.load()
     configure_logs()
-    return Supervisor(service.command, service.name, grace=grace).run()
+    supervisors = [Supervisor(each.command, each.name, environment_of(each), grace=grace) for each in services]
+    return asyncio.run(supervise_all(supervisors))
+
+
+def environment_of(service: Service) -> dict[str, str]:
+    """Return this process's environment with what the service has of its own."""
+    return {**os.environ, **service.environment}

@@ -114,17 +114,10 @@ class Supervisor:
 
     async def supervise(self) -> int:
         """Do the work of :meth:`run` inside a running event loop (of the main thread: it handles signals)."""
-        signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        for number in _PASSED_ON:
-            loop.add_signal_handler(number, signals.put_nowait, number)
-        try:
-            return await self._keep_running(signals)
-        finally:
-            for number in _PASSED_ON:
-                loop.remove_signal_handler(number)
+        return await supervise_all([self])
 
-    async def _keep_running(self, signals: asyncio.Queue[signal.Signals]) -> int:
+    async def keep_running(self, signals: asyncio.Queue[signal.Signals]) -> int:
+        """Do the work of :meth:`run`; ``signals`` are those that the process gets."""
         crashes = 0
         while True:
             started = self.clock()
@@ -160,6 +153,39 @@ class Supervisor:
             asked.cancel()
             if not ended.done():
                 await _kill(child)
+
+
+async def supervise_all(supervisors: Sequence[Supervisor]) -> int:
+    """Supervise several children until all have ended; return the first status in their order that is not 0, else 0.
+
+    A signal goes to all of them. One that ends unasked needs a person or is done, so the others are told to end, too:
+    whoever runs them hears of it. Call it in the main thread: it handles signals.
+    """
+    queues: list[asyncio.Queue[signal.Signals]] = [asyncio.Queue() for _ in supervisors]
+    asked = False
+
+    def pass_on(number: signal.Signals) -> None:
+        nonlocal asked
+        asked = True
+        for queue in queues:
+            queue.put_nowait(number)
+
+    loop = asyncio.get_running_loop()
+    for number in _PASSED_ON:
+        loop.add_signal_handler(number, pass_on, number)
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(supervisor.keep_running(queue))
+                for supervisor, queue in zip(supervisors, queues, strict=True)
+            ]
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            if not asked:
+                pass_on(signal.SIGTERM)
+    finally:
+        for number in _PASSED_ON:
+            loop.remove_signal_handler(number)
+    return next((status for each in running if (status := each.result()) != 0), 0)
 
 
 def _signal_child(child: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from bench.report import musts_table, results_table
 from issuer.settings import IssuerSettings
+from kordon.command_reference import reference
 from kordon.contracts.files import GENERATED, generated_files
 from kordon.contracts.pages import PAGES, markdown_table
 from kordon.ledger.settings import LedgerSettings
@@ -31,7 +32,14 @@ from transport.settings import KafkaSettings
 from transport.settings_file import SectionSettings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-DOCUMENTS: Final = ("README.md", "docs/settings.md", "docs/operations.md", "docs/performance.md", "docs/producers.md")
+DOCUMENTS: Final = (
+    "README.md",
+    "docs/command.md",
+    "docs/settings.md",
+    "docs/operations.md",
+    "docs/performance.md",
+    "docs/producers.md",
+)
 MARKED: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 SETTINGS: Final[dict[str, type[SectionSettings]]] = {
@@ -95,6 +103,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "topics": topics,
     "access": access,
     "first-settings": first_settings,
+    "command-reference": reference,
     "bench-results": results_table,
     "bench-musts": musts_table,
     **{f"settings-{name}": settings_of(section) for name, section in SETTINGS.items()},

@@ -42,9 +42,10 @@ COMPACTED: Final[Mapping[str, str]] = {
 
 
 class State(StrEnum):
-    """What applying found or did."""
+    """What applying found or did; MISSING is what checking finds where applying would create."""
 
     CREATED = "created"
+    MISSING = "missing"
     UNCHANGED = "unchanged"
     DIFFERENT = "different"
 
@@ -55,6 +56,34 @@ class Outcome(NamedTuple):
     topic: str
     state: State
     differences: Mapping[str, tuple[str, str]] = {}
+
+
+class Topic(NamedTuple):
+    """A topic as it is on the broker. Names are full; counts are copies of its worst partition, 0 without partitions.
+
+    `in_sync` are copies that have everything, `leaders` partitions that can be written. `config` holds every setting by
+    Kafka's name.
+    """
+
+    name: str
+    partitions: int
+    replication_factor: int
+    in_sync: int
+    leaders: int
+    config: Mapping[str, str]
+
+
+class Cluster(NamedTuple):
+    """The brokers' addresses by id.
+
+    `api_versions` maps each broker's id to the newest version it has of each API, by Kafka's API key; absent is a
+    broker that does not answer.
+    """
+
+    cluster_id: str | None
+    controller: int
+    brokers: Mapping[int, str]
+    api_versions: Mapping[int, Mapping[int, int]]
 
 
 class AdministrationError(Exception):
@@ -88,29 +117,92 @@ async def apply_topics(settings: KafkaSettings, specs: Iterable[TopicSpec] = tup
     The outcomes are in the order of `specs`. Applying again changes nothing. Raises AdministrationError, aiokafka's
     KafkaError.
     """
-    wanted = {settings.topic(spec.name): spec for spec in specs}
     async with _administrator(settings) as administrator:
-        brokers = len((await administrator.describe_cluster())["brokers"])
-        replication_factor = settings.replication_factor or min(DEFAULT_REPLICATION_FACTOR, brokers)
-        configs = {topic: topic_config(settings, spec, replication_factor) for topic, spec in wanted.items()}
+        wanted = await _wanted(settings, administrator, specs)
         existing = set(await administrator.list_topics())
         created = await _create(
             administrator,
             [
-                NewTopic(topic, settings.partitions, replication_factor, topic_configs=config)
-                for topic, config in configs.items()
+                NewTopic(topic, settings.partitions, each.replication_factor, topic_configs=dict(each.config))
+                for topic, each in wanted.items()
                 if topic not in existing
             ],
         )
         await _wait_until_usable(settings, administrator, created)
-        found = [topic for topic in wanted if topic not in created]
-        differences = await _differences(administrator, settings.partitions, {topic: configs[topic] for topic in found})
+        found = await _describe(administrator, [topic for topic in wanted if topic not in created])
         return [
-            Outcome(topic, State.CREATED)
-            if topic in created
-            else Outcome(topic, State.DIFFERENT if differences[topic] else State.UNCHANGED, differences[topic])
-            for topic in wanted
+            Outcome(topic, State.CREATED) if topic in created else outcome_of(each, found.get(topic))
+            for topic, each in wanted.items()
         ]
+
+
+async def check_topics(settings: KafkaSettings, specs: Iterable[TopicSpec] = tuple(TOPICS.values())) -> list[Outcome]:
+    """Say of each topic, in the order of `specs`, how it differs from what applying would create. Changes nothing.
+
+    Raises aiokafka's KafkaError.
+    """
+    async with _administrator(settings) as administrator:
+        wanted = await _wanted(settings, administrator, specs)
+        existing = set(await administrator.list_topics())
+        found = await _describe(administrator, [topic for topic in wanted if topic in existing])
+        return [outcome_of(each, found.get(topic)) for topic, each in wanted.items()]
+
+
+async def describe_topics(settings: KafkaSettings) -> list[Topic]:
+    """Kordon's topics that exist, in the registry's order, then others that begin with the prefix, if it is not empty.
+
+    Raises aiokafka's KafkaError.
+    """
+    async with _administrator(settings) as administrator:
+        existing = set(await administrator.list_topics())
+        own = [topic for topic in map(settings.topic, TOPICS) if topic in existing]
+        others = sorted(topic for topic in existing - set(own) if settings.prefix and topic.startswith(settings.prefix))
+        found = await _describe(administrator, [*own, *others])
+        return [found[topic] for topic in (*own, *others) if topic in found]
+
+
+async def describe_cluster(settings: KafkaSettings) -> Cluster:
+    """The brokers, each of which is asked for its API versions. Raises aiokafka's KafkaError: none can be reached."""
+    async with _administrator(settings) as administrator:
+        described = await administrator.describe_cluster()
+        client = administrator._client  # noqa: SLF001 - the connection is there; a unit test pins the names
+        versions: dict[int, dict[int, int]] = {}
+        for broker in described["brokers"]:
+            connection = await client._get_conn(broker["node_id"])  # noqa: SLF001 - as above
+            if connection is not None:
+                newest = {key: most for key, (_, most) in (connection._versions or {}).items()}  # noqa: SLF001
+                versions[broker["node_id"]] = newest
+    brokers = {broker["node_id"]: f"{broker['host']}:{broker['port']}" for broker in described["brokers"]}
+    return Cluster(described.get("cluster_id"), described["controller_id"], brokers, versions)
+
+
+def outcome_of(wanted: Topic, found: Topic | None) -> Outcome:
+    """How a topic differs from what is wanted; a setting that the broker does not name counts as equal."""
+    if found is None:
+        return Outcome(wanted.name, State.MISSING)
+    actual = _compared(found)
+    differences = {
+        name: (actual[name], value) for name, value in _compared(wanted).items() if actual.get(name, value) != value
+    }
+    return Outcome(wanted.name, State.DIFFERENT if differences else State.UNCHANGED, differences)
+
+
+def _compared(topic: Topic) -> dict[str, str]:
+    counts = {"partitions": str(topic.partitions), "replication.factor": str(topic.replication_factor)}
+    return {**counts, **topic.config}
+
+
+async def _wanted(
+    settings: KafkaSettings, administrator: AIOKafkaAdminClient, specs: Iterable[TopicSpec]
+) -> dict[str, Topic]:
+    brokers = len((await administrator.describe_cluster())["brokers"])
+    copies = settings.replication_factor or min(DEFAULT_REPLICATION_FACTOR, brokers)
+    count = settings.partitions
+    return {
+        name: Topic(name, count, copies, copies, count, topic_config(settings, spec, copies))
+        for spec in specs
+        for name in (settings.topic(spec.name),)
+    }
 
 
 async def delete_topics(settings: KafkaSettings, names: Collection[str] | None = None) -> list[str]:
@@ -177,25 +269,30 @@ async def _wait_until_usable(
         raise AdministrationError(f"created, but still without leaders: {', '.join(sorted(missing))}") from None
 
 
-async def _differences(
-    administrator: AIOKafkaAdminClient, partitions: int, configs: Mapping[str, Mapping[str, str]]
-) -> dict[str, dict[str, tuple[str, str]]]:
-    if not configs:
+async def _describe(administrator: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Topic]:
+    """Each topic that is still there, by name."""
+    if not names:
         return {}
-    differences: dict[str, dict[str, tuple[str, str]]] = {topic: {} for topic in configs}
-    for topic in await administrator.describe_topics(sorted(configs)):
-        if len(topic["partitions"]) != partitions:
-            differences[topic["topic"]]["partitions"] = (str(len(topic["partitions"])), str(partitions))
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(config)) for topic, config in configs.items()
-    ]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in names]
+    configs: dict[str, Mapping[str, str]] = {}
     for response in await administrator.describe_configs(resources):
-        for _code, _message, _kind, topic, entries in response.resources:
-            actual = _values(entries)
-            for name, value in configs[topic].items():
-                if actual.get(name, value) != value:
-                    differences[topic][name] = (actual[name], value)
-    return differences
+        configs |= {topic: _values(entries) for _code, _message, _kind, topic, entries in response.resources}
+    return {
+        topic["topic"]: _topic(topic["topic"], topic["partitions"], configs.get(topic["topic"], {}))
+        for topic in await administrator.describe_topics(sorted(names))
+        if not topic["error_code"]
+    }
+
+
+def _topic(name: str, partitions: list[Any], config: Mapping[str, str]) -> Topic:
+    return Topic(
+        name,
+        len(partitions),
+        min((len(partition["replicas"]) for partition in partitions), default=0),
+        min((len(partition["isr"]) for partition in partitions), default=0),
+        sum(partition["leader"] >= 0 for partition in partitions),
+        config,
+    )
 
 
 def _values(entries: Iterable[Any]) -> dict[str, str]:

@@ -31,6 +31,8 @@ CUT: Final = "kordon-dead-letter-cut"
 """There only if something was cut: the original sizes of what was, such as `value=5242880,headers=312`: bytes
 of key and value, number of headers."""
 
+_REASON_NAMES: Final = (TOPIC, PARTITION, OFFSET, EXCEPTION, MESSAGE, TIMESTAMP, DIGEST)
+
 LONGEST_EXCEPTION_BYTES: Final = 256
 LONGEST_MESSAGE_BYTES: Final = 2_048
 
@@ -92,15 +94,32 @@ def cause_of(headers: Sequence[tuple[str, bytes | None]]) -> Cause | None:
         return None
 
 
+def own_headers(headers: Sequence[tuple[str, bytes | None]]) -> Headers | None:
+    """The rejected record's own headers: a dead letter's without those that `dead_letter` put behind them.
+
+    None if the last headers are not these in their order, so that somebody else wrote the record.
+    """
+    names = [name for name, _ in headers]
+    for block in ((*_REASON_NAMES, CUT), _REASON_NAMES):
+        if tuple(names[-len(block) :]) == block:
+            return tuple(headers[: -len(block)])
+    return None
+
+
 def digest_of(record: IncomingRecord) -> str:
+    """`digest_of_parts` of a record's key, value and headers."""
+    return digest_of_parts(record.key, record.value, record.headers)
+
+
+def digest_of_parts(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> str:
     """Lowercase hex SHA-256 over key, value, then each header's name and value.
 
     Each part is preceded by its length, 8 bytes big-endian; an absent one is the length -1 alone.
     """
     digest = hashlib.sha256()
-    parts: list[bytes | None] = [record.key, record.value]
-    for name, value in record.headers:
-        parts += (_utf8(name), value)
+    parts: list[bytes | None] = [key, value]
+    for name, content in headers:
+        parts += (_utf8(name), content)
     for part in parts:
         digest.update((-1 if part is None else len(part)).to_bytes(8, "big", signed=True))
         digest.update(part or b"")

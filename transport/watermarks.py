@@ -53,11 +53,23 @@ class Watermarks:
         in an open transaction, when this was asked. Raises aiokafka's KafkaError; KafkaTimeoutError among
         them after `request_timeout_ms`, which is also what a partition that does not exist leads to.
         """
-        return dict(await self._opened().end_offsets(list(partitions)))
+        return dict(await self._opened().end_offsets(list(partitions))) if partitions else {}
 
     async def low(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The log start offset of each partition: the first offset that is still kept. Raises as `high`."""
         return dict(await self._opened().beginning_offsets(list(partitions)))
+
+    async def since(self, partitions: Collection[TopicPartition], timestamp: int) -> Mapping[TopicPartition, int]:
+        """The first offset of each partition whose record is of `timestamp` (ms since the epoch) or later.
+
+        Where there is none it is the high watermark. Raises as `high`.
+        """
+        found = await self._opened().offsets_for_times(dict.fromkeys(partitions, timestamp))
+        ends = await self.high([partition for partition in partitions if found.get(partition) is None])
+        return {
+            partition: ends[partition] if (at := found.get(partition)) is None else at.offset
+            for partition in partitions
+        }
 
     async def partition_count(self, topic: str) -> int:
         """How many partitions `topic` (full name) has; 0 if there is no such topic."""

@@ -1,4 +1,4 @@
-"""``kordon capsule``: what a node does to get its credentials, from the command line."""
+"""``kordon capsule``: what a node does to get its credentials; what was decided; whether an envelope counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kordon.commands.capsule_list import list_decisions
+from kordon.commands.capsule_verify import verify
 from kordon.failures import CommandFailed, ExitStatus
 from kordon.operator_options import trust_option
 from kordon.output import json_option, print_json, remark
@@ -23,7 +25,11 @@ _NEW = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def capsule() -> None:
-    """Request a capsule as a node does: sign, send, verify the answer, open the seal."""
+    """Request a capsule as a node does; list what the issuer decided; verify what somebody shows."""
+
+
+capsule.add_command(list_decisions)
+capsule.add_command(verify)
 
 
 @capsule.command(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from kordon.failures import CommandFailed, ExitStatus
-from kordon.output import json_option, print_json, print_table
+from kordon.output import json_option, print_json, print_table, remark
 from transport.settings_file import CONFIG_FILE_VARIABLE
 
 if TYPE_CHECKING:
@@ -32,17 +32,26 @@ SECTIONS: Final = {
 \b
 Examples:
   kordon config
-  kordon config --section kafka --json | jq '.[] | select(.source != "default")'
+  kordon config --changed
+  kordon config --section kafka --json | jq '.[] | select(.source == "environment") | .variable'
+
+\b
+Source is environment, file or default. A variable that begins like a setting and is none, a slip of the pen for
+instance, is named on stderr. With --json: [{section, name, variable, value, source, description}].
 """
 )
 @click.option("--section", type=click.Choice(list(SECTIONS)), help="Only this section.")
+@click.option("--changed", is_flag=True, help="Only what the environment or the file sets.")
 @json_option
-def config(*, section: str | None, as_json: bool) -> None:
+def config(*, section: str | None, changed: bool, as_json: bool) -> None:
     """Print every setting: value (secrets as asterisks), environment variable, source, and meaning with its unit.
 
     The environment wins over the file that KORDON_CONFIG_FILE names, and the file over the default.
     """
-    rows = [row for name in SECTIONS if section in (None, name) for row in _rows(name)]
+    chosen = [name for name in SECTIONS if section in (None, name)]
+    rows = [row for name in chosen for row in _rows(name) if not changed or row["source"] != "default"]
+    for name in sorted(name for each in chosen for name in _unknown_variables(each)):
+        remark(f"{name} is set and is no setting: it has no effect.")
     if as_json:
         print_json(rows)
         return
@@ -50,9 +59,24 @@ def config(*, section: str | None, as_json: bool) -> None:
     print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
-def _rows(section: str) -> list[dict[str, Any]]:
+def _class_of(section: str) -> type[SectionSettings]:
     module, _, name = SECTIONS[section].partition(":")
     settings_class: type[SectionSettings] = getattr(import_module(module), name)
+    return settings_class
+
+
+def _unknown_variables(section: str) -> list[str]:
+    settings_class = _class_of(section)
+    prefix = settings_class.variable("")
+    if prefix == "KORDON_":
+        # What begins like this alone may be another program's, such as the compose file's.
+        return []
+    known = {settings_class.variable(name) for name in settings_class.model_fields}
+    return [name for name in os.environ if name.upper().startswith(prefix) and name.upper() not in known]
+
+
+def _rows(section: str) -> list[dict[str, Any]]:
+    settings_class = _class_of(section)
     in_file = _section_of_file(section)
     return [
         {

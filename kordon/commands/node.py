@@ -1,4 +1,4 @@
-"""``kordon node``: the registry of nodes, changed by signed records."""
+"""``kordon node``: the registry of nodes, changed by signed records; what is known of nodes, listed and explained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kordon.commands.node_explain import explain
+from kordon.commands.node_list import list_nodes
+from kordon.commands.node_show import show
 from kordon.operator_options import actor_option, operator_key_option, trust_option
 from kordon.output import json_option, print_json, remark
 from kordon.progress import waiting_on_stderr
@@ -23,10 +26,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def node() -> None:
-    """Say which nodes there are and how they prove who they are, by signed registry records.
+    """Watch nodes and explain them; say which there are and how they prove who they are, by signed registry records.
 
     Each change is a record with the next revision; the latest one counts. There are no tombstones.
     """
+
+
+node.add_command(list_nodes)
+node.add_command(show)
+node.add_command(explain)
 
 
 def _operator_options(command: Callable[..., None]) -> Callable[..., None]:

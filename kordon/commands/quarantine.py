@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kordon.commands.quarantine_list import list_held
 from kordon.operator_options import actor_option, operator_key_option, trust_option
 from kordon.output import json_option, print_json, remark
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def quarantine() -> None:
-    """Hold and release nodes by signed commands, and follow who is held, live."""
+    """Say who is held, hold and release nodes by signed commands, and follow transitions live."""
+
+
+quarantine.add_command(list_held)
 
 
 _reason_option = click.option("--reason", required=True, help="Why, for those who read the transition later.")

@@ -9,7 +9,7 @@ import sys
 import click
 
 from kordon.output import remark
-from kordon.services import Service, grace_option, supervise
+from kordon.services import Service, grace_option, supervise, supervise_side_by_side
 from kordon.settings import CommandSettings
 from streams.settings import WorkerSettings
 
@@ -22,7 +22,8 @@ LOG_LEVELS = ("debug", "info", "warn", "error", "crit")
 \b
 Examples:
   kordon worker
-  KORDON_WORKER_INSTANCE_ID=worker-2 kordon worker      a second one: it takes half of the co-partitions
+  kordon worker --processes 2                           one for each core; they share the co-partitions
+  KORDON_WORKER_INSTANCE_ID=worker-2 kordon worker      one more, on another machine
   kordon worker -l debug -- --loop uvloop               what follows -- goes to Faust
 
 Which settings there are: kordon config --section worker. The same worker without a supervisor, as any Faust user
@@ -35,22 +36,45 @@ knows it: faust -A streams.app worker -l info
 @click.option(
     "--supervise/--no-supervise", "restart", default=True, help="Restart after a crash, with backoff. Default: yes."
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Workers to run side by side, each on a core of its own; they share the co-partitions out.",
+)
 @grace_option
 @click.argument("faust_arguments", nargs=-1, type=click.UNPROCESSED)
-def worker(*, grace: float, log_level: str, restart: bool, faust_arguments: tuple[str, ...]) -> int:
+def worker(*, grace: float, log_level: str, processes: int, restart: bool, faust_arguments: tuple[str, ...]) -> int:
     """Score nodes: fold telemetry, observations, commands and decisions into one risk row per node.
 
     The worker commits rows, transitions and offsets in one Kafka transaction per co-partition. Whatever goes
     wrong, it crashes and resumes at its own checkpoint; this command restarts it. SIGTERM and Ctrl-C end it.
     """
+    if processes > 1 and not restart:
+        raise click.UsageError("--no-supervise runs a single process: leave out --processes, or --no-supervise.")
     settings = WorkerSettings.load()
-    if settings.instance_id is None:
-        # The same over all restarts of this worker: a restarted one has its co-partitions back at once.
-        os.environ[WorkerSettings.variable("instance_id")] = f"{platform.node() or 'worker'}-{os.getpid()}"
+    # The same over all restarts of this worker: a restarted one has its co-partitions back at once.
+    instance = settings.instance_id or f"{platform.node() or 'worker'}-{os.getpid()}"
     if settings.trust_file is None:
         _trust_as_the_command_does()
     command = [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", log_level, "--without-web"]
-    return supervise(Service("worker", [*command, *faust_arguments]), restart=restart, grace=grace)
+    command += faust_arguments
+    if processes == 1:
+        return supervise(Service("worker", command, _place(settings, instance, 0)), restart=restart, grace=grace)
+    services = [
+        Service(f"worker-{number}", command, _place(settings, f"{instance}-{number}", number))
+        for number in range(processes)
+    ]
+    return supervise_side_by_side(services, grace=grace)
+
+
+def _place(settings: WorkerSettings, instance_id: str, number: int) -> dict[str, str]:
+    """Return what each of several processes has for itself: its name in the group, and a port for its metrics."""
+    place = {WorkerSettings.variable("instance_id"): instance_id}
+    if settings.metrics_port is not None:
+        place[WorkerSettings.variable("metrics_port")] = str(settings.metrics_port + number)
+    return place
 
 
 def _trust_as_the_command_does() -> None:

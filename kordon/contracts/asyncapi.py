@@ -12,16 +12,19 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from kordon.contracts.examples import Example, examples_of
-from kordon.contracts.headers import CORRELATION, REPLY_TO, headers_of
+from kordon.contracts.headers import CORRELATION, REPLY_TO, headers_of, note_headers
 from kordon.contracts.messages import CONTRACTS, SERVICES
 from schemas.capsules import MAX_COMPACT_JWS_BYTES
 from schemas.json_schema import components
 from schemas.topics import DEFAULT_PARTITIONS, REPLIES, REQUESTS, TOPICS, Party, TopicSpec, source_of
+from transport.replay import REPLAYABLE
 from transport.settings import KafkaSettings
 
 BINDING: Final = "0.5.0"
 ADDRESSED_REPLY: Final = "addressed-reply"
 """The channel of a reply whose request said where it is to go: its address is known at run time alone."""
+REPLAY_NOTE: Final = "replay-note"
+"""The message that lies among the dead letters that can be replayed."""
 
 Object = dict[str, Any]
 
@@ -62,7 +65,8 @@ def asyncapi() -> Object:
         "channels": {spec.name: _channel(spec) for spec in TOPICS.values()} | {ADDRESSED_REPLY: _addressed_reply()},
         "operations": _operations(),
         "components": {
-            "messages": {_message_name(spec): _message(spec) for spec in TOPICS.values()},
+            "messages": {_message_name(spec): _message(spec) for spec in TOPICS.values()}
+            | {REPLAY_NOTE: _replay_note()},
             "schemas": _schemas(),
             "parameters": {
                 "prefix": {
@@ -82,7 +86,7 @@ def _channel(spec: TopicSpec) -> Object:
     return {
         "address": f"{{prefix}}{spec.name}",
         "description": f"Written by {_parties(spec.writers)}; read by {_parties(spec.readers)}.",
-        "messages": {_message_name(spec): _ref("messages", _message_name(spec))},
+        "messages": {name: _ref("messages", name) for name in _messages_on(spec)},
         "parameters": {"prefix": _ref("parameters", "prefix")},
         "bindings": {
             "kafka": {
@@ -91,6 +95,21 @@ def _channel(spec: TopicSpec) -> Object:
                 "bindingVersion": BINDING,
             }
         },
+    }
+
+
+def _messages_on(spec: TopicSpec) -> list[str]:
+    replayed = spec.name.endswith(".dlq") and spec.name.removesuffix(".dlq") in REPLAYABLE
+    return [_message_name(spec), *([REPLAY_NOTE] if replayed else [])]
+
+
+def _replay_note() -> Object:
+    return {
+        "name": REPLAY_NOTE,
+        "title": "A note that a dead letter was sent again by `kordon dlq replay`; it has no value",
+        "contentType": "application/octet-stream",
+        "headers": note_headers(),
+        "payload": {"type": "null"},
     }
 
 

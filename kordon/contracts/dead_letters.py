@@ -101,7 +101,7 @@ DEAD_LETTERS: Final = (
         "NODE_NOT_FOUND",
         (REQUESTS,),
         "The registry has no such node.",
-        "An operator enrols it: `kordon node enrol`.",
+        "An operator enrols it: `kordon node enroll`.",
     ),
     DeadLetter(
         "NODE_REMOVED",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from issuer.correlation import CORRELATION_HEADERS, LONGEST_CORRELATION_BYTES, PARTITION_HEADER, TOPIC_HEADERS
 from schemas.topics import REPLIES, REQUESTS, TopicSpec
-from transport import dead_letters, repartition
+from transport import dead_letters, repartition, replay
 from transport.signed_records import RECORD_TYP, SIGNATURE_HEADER
 
 Headers = dict[str, Any]
@@ -31,6 +31,11 @@ def headers_of(spec: TopicSpec) -> Headers | None:
     if spec.name == REPLIES:
         return _headers(_CORRELATION)
     return None
+
+
+def note_headers() -> Headers:
+    """Return the schema of the headers of a replay's note, which lies among the dead letters."""
+    return _headers(_NOTE, required=[replay.REPLAY_OF])
 
 
 def _headers(properties: Headers, required: list[str] | None = None) -> Headers:
@@ -83,4 +88,9 @@ _DEAD_LETTER: Final[Headers] = {
     dead_letters.TIMESTAMP: _text("Its timestamp, in ms since 1970.", pattern="^(-1|0|[1-9][0-9]*)$"),
     dead_letters.DIGEST: _text("SHA-256 of the whole record, before anything was cut.", pattern="^[0-9a-f]{64}$"),
     dead_letters.CUT: _text("There only if something was cut: the original sizes, such as value=5242880."),
+}
+_NOTE: Final[Headers] = {
+    replay.REPLAY_OF: _text("The letter that was sent again: topic/partition/offset; the record has this header, too."),
+    replay.REPLAYED_BY: _text("Who sent it again."),
+    replay.REPLAYED_RULE: _text(f"The letter's {dead_letters.EXCEPTION}."),
 }

@@ -43,6 +43,7 @@ from schemas.quarantine import QuarantineTransition
 from schemas.registry import Binding, RegistryRecord
 from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
 from transport.incoming import IncomingRecord
+from transport.replay import noted_letter
 from transport.settings import KafkaSettings
 from transport.trust import Trust
 
@@ -167,7 +168,9 @@ class LedgerWriter:
         self._connection.executemany(COMMANDS.insert, rows)
 
     def _take_dead_letters(self, topic: str, records: Records) -> None:
-        rows = [dead_letter_row(topic, record, self._settings) for record in records]
+        # The note of a replay lies among the letters and is none.
+        letters = (record for record in records if noted_letter(record) is None)
+        rows = [dead_letter_row(topic, record, self._settings) for record in letters]
         self._connection.executemany(DEAD_LETTERS.insert, rows)
 
     def _decoded(

@@ -32,27 +32,35 @@ async def run(
 
     ``faults`` are those that the setting names, unless given.
     """
-    if setting.control and not setting.faults:
-        faults = faults or found_by(setting.control)
-    faults = faults or chosen(all_faults(setting.brokers), setting.faults)
     brokers = KafkaCluster(folder, setting.brokers)
     try:
         async with Network(brokers.through) as network:
             brokers.advertise(network.ports)
             _say(f"{setting.brokers} brokers, topics, workers and issuers start")
             await asyncio.to_thread(brokers.start)
-            told: asyncio.Queue[Strike] = asyncio.Queue()
             copies = brokers.replication_factor
-            async with World(brokers, folder, layout, network=network, replication_factor=copies) as world:
-                printing = asyncio.create_task(_tell(told))
-                _say(f"{len(faults)} faults strike for {setting.minutes:g} minutes, then all is read and judged")
-                try:
-                    seconds = setting.minutes * 60
-                    return await Run(world, faults, seed=setting.seed, seconds=seconds, strikes=strikes).play(told)
-                finally:
-                    printing.cancel()
+            world = World(brokers, folder, layout, network=network, replication_factor=copies)
+            return await run_in(world, setting, faults=faults, strikes=strikes)
     finally:
         await asyncio.to_thread(brokers.stop)
+
+
+async def run_in(
+    world: World, setting: Setting, *, faults: Sequence[Fault] = (), strikes: int | None = None
+) -> Outcome:
+    """Do the same in a world that was not entered yet, on brokers that run already and are nobody's to strike."""
+    if setting.control and not setting.faults:
+        faults = faults or found_by(setting.control)
+    faults = faults or chosen(all_faults(setting.brokers), setting.faults)
+    told: asyncio.Queue[Strike] = asyncio.Queue()
+    async with world:
+        printing = asyncio.create_task(_tell(told))
+        _say(f"{len(faults)} faults strike for {setting.minutes:g} minutes, then all is read and judged")
+        try:
+            seconds = setting.minutes * 60
+            return await Run(world, faults, seed=setting.seed, seconds=seconds, strikes=strikes).play(told)
+        finally:
+            printing.cancel()
 
 
 def _say(text: str) -> None:

@@ -114,7 +114,7 @@ class Run:
                 self._check_exit(fault, end)
 
     def _check_exit(self, fault: Fault, end: Exit) -> None:
-        wanted = {0, -9} if end.asked else {99, *fault.statuses}
+        wanted = ({0, -9, -15} if end.silent else {0, -9}) if end.asked else {99, *fault.statuses}
         if end.status not in wanted:
             asked = "was asked to end and" if end.asked else "by itself"
             self._problems.append(f"{fault.name}: {end.service} {asked} ended with {end.status}: {end.last_line[:200]}")

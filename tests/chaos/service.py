@@ -22,13 +22,17 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: ``at`` on the monotonic clock, ``asked`` if the harness killed or stopped it."""
+    """How a process ended: ``at`` on the monotonic clock, ``asked`` if the harness killed or stopped it.
+
+    ``silent``: it had said nothing yet. Its interpreter was still starting, which SIGTERM ends as it ends any process.
+    """
 
     service: str
     at: float
     status: int
     asked: bool
     last_line: str
+    silent: bool = False
 
 
 class Service:
@@ -50,6 +54,7 @@ class Service:
         self._supervision: asyncio.Task[None] | None = None
         self._wanted = False
         self._asked = False
+        self._said_before = 0
         self._once: tuple[list[str], Mapping[str, str]] | None = None
 
     @property
@@ -156,7 +161,8 @@ class Service:
         while True:
             status = await self._ended()
             last = self.tail(1)
-            self.exits.append(Exit(self.name, time.monotonic(), status, self._asked, last))
+            silent = len(self.output()) == self._said_before
+            self.exits.append(Exit(self.name, time.monotonic(), status, self._asked, last, silent))
             if not self._wanted or status in FINAL_STATUSES:
                 return
             await asyncio.sleep(RESTART_SECONDS)
@@ -181,6 +187,7 @@ class Service:
         command, more = self._once or (self._command, {})
         self._once = None
         self._asked = False
+        self._said_before = len(self.output())
         environment = environment_with(self._environment | dict(more))
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(

@@ -7,9 +7,7 @@ import itertools
 import json
 import os
 import re
-import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,33 +15,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from bench.answers import PlainFold, differences, read_answer
+from bench.commits import Commits, follow
+from bench.engines import ENGINES
 from bench.peers import kafka_streams
+from bench.preparation import write
+from bench.processes import started
+from bench.topics import create_inputs
+from bench.workloads import BenchRecord, mixed
 from kordon.kcat_lines import lines_of
 from kordon.policy_fold import LineFold
-from kordon.simulator import Behaviour, SimulatedRecord, simulate
+from kordon.simulator import simulate
 from policy.admission import Rejection
 from policy.fleet import Fleet
 from policy.policy_file import default_policy
 from policy.risk import Folded
 from schemas.codec import encode
-from schemas.commands import Action, Command
-from schemas.network import NetworkObservation
 from schemas.timestamp import Timestamp
 from schemas.topics import COMMANDS, NETWORK, QUARANTINE, TELEMETRY, dlq_of
 from tests.brokers.broker import BrokerUnavailable
-from tests.workers.following import create_topics, seen
-from transport.client import producer_arguments
+from tests.workers.following import seen
+from transport.administration import apply_topics
 from transport.dead_letters import cause_of
-from transport.partitioner import partition_of
 from transport.settings import KafkaSettings
 
 ROOT = Path(__file__).parents[2]
 CASES = sorted((ROOT / "tests" / "cases" / "risk").glob("*.json"))
 START = Timestamp.parse("2026-01-01T00:00:00Z")
 PARTITIONS = 3
-READY_SECONDS = 60.0
+SOURCES = (COMMANDS, NETWORK, TELEMETRY)
+RECORDS, NODES = 12_000, 60
+"""Twelve of them are bad, six hundred misplaced, twelve commands."""
 
 
 def command_of(make: Callable[[], list[str]]) -> list[str]:
@@ -208,110 +211,56 @@ def test_the_peer_is_of_the_brokers_version() -> None:
     assert len(versions) == 1
 
 
-def fleet_with_operator() -> Iterator[SimulatedRecord]:
-    """Records whose order their timestamps tell: none are equal, none is misplaced but the last, of its own node."""
-    fleet = (record for record in simulate(nodes=30, rate=250.0, seed=5, start=START, partitions=PARTITIONS))
-    last = START
-    for number, record in enumerate(itertools.islice((each for each in fleet if not each.misplaced), 3_000)):
-        yield record
-        last = Timestamp(record.timestamp)
-        if number % 100 == 99:
-            action = (Action.RELEASE, Action.QUARANTINE, Action.UNEXEMPT)[number // 100 % 3]
-            yield ordered(f"node-{number // 100:05d}", action, last + 1)
-    value = encode(NetworkObservation(nodeId="wanderer", observedAt=last, ip="192.0.2.1"))
-    wrong = (partition_of(b"wanderer", PARTITIONS) + 1) % PARTITIONS
-    yield SimulatedRecord(NETWORK, wrong, b"wanderer", value, (), last + 2, Behaviour.SIGHTING, misplaced=True)
+@pytest.mark.apache_kafka_only
+@pytest.mark.parametrize("name", ["kafka-streams-eos", "kafka-streams-alo-rocksdb"])
+async def test_the_peers_application_gives_the_plain_folds_answer(
+    name: str, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    kafka = kafka.model_copy(update={"partitions": PARTITIONS})
+    engine, plain, letters = ENGINES[name], PlainFold(exact=False), Rules()
+    command_of(engine.command)
+    create_inputs(kafka, SOURCES)
+    await apply_topics(kafka)
+    records = list(mixed(RECORDS, PARTITIONS, nodes=NODES))
+    for record in records:
+        plain.fold(record)
+        letters.fold(record)
+    await asyncio.to_thread(write, kafka, iter(records), RECORDS)
+
+    with started(engine, kafka, tmp_path / "trust.json") as processes:
+        async with Commits(kafka, engine.group, SOURCES) as commits:
+            await follow(commits, processes, lambda: 0.0)
+
+    written = await asyncio.to_thread(
+        read_answer,
+        kafka.bootstrap_servers,
+        engine.changelogs(kafka),
+        kafka.topic(QUARANTINE),
+        [kafka.topic(dlq_of(topic)) for topic in SOURCES],
+        exact=False,
+    )
+    assert differences(written, plain.answer(), exact=False) == []
+    assert {topic for topic, _ in letters.broken} == {NETWORK, TELEMETRY}
+    for topic in (NETWORK, TELEMETRY):
+        wanted = Counter({rule: count for (of, rule), count in letters.broken.items() if of == topic})
+        assert await rules_of_letters(kafka, topic, wanted.total()) == wanted
 
 
-def ordered(node_id: str, action: Action, at: int) -> SimulatedRecord:
-    """An operator's order, which the peer obeys without asking who signed it; an ``unexempt`` comes too late."""
-    expires = Timestamp(at) if action is Action.UNEXEMPT else None
-    command = Command(f"c-{at}", node_id, action, "ops@example.org", "checked on site", Timestamp(at), expires)
-    key = node_id.encode()
-    partition = partition_of(key, PARTITIONS)
-    return SimulatedRecord(COMMANDS, partition, key, encode(command), (), at, Behaviour.MOVE, misplaced=False)
+class Rules:
+    """The rules that bad records broke, by topic."""
 
+    def __init__(self) -> None:
+        self._fleet = Fleet(default_policy())
+        self.broken: Counter[tuple[str, str]] = Counter()
 
-async def write(kafka: KafkaSettings, records: Sequence[SimulatedRecord]) -> None:
-    """Write records as they were placed, in their order."""
-    producer = AIOKafkaProducer(**producer_arguments(kafka))
-    await producer.start()
-    try:
-        sent = [
-            await producer.send(
-                kafka.topic(each.topic), each.value, each.key, partition=each.partition, timestamp_ms=each.timestamp
-            )
-            for each in records
-        ]
-        await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
-
-
-def started(kafka: KafkaSettings, directory: Path, **environment: str) -> subprocess.Popen[bytes]:
-    """The peer's application, running every task."""
-    log = directory / "engine.log"
-    settings = {
-        "BENCH_BOOTSTRAP": kafka.bootstrap_servers,
-        "BENCH_PREFIX": kafka.prefix,
-        "BENCH_PARTITIONS": str(PARTITIONS),
-        "BENCH_STATE_DIR": str(directory / "state"),
-    }
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command_of(kafka_streams.engine_command),
-            env=os.environ | settings | environment,
-            stdout=output,
-            stderr=output,
-        )
-    deadline = time.monotonic() + READY_SECONDS
-    while b"READY" not in log.read_bytes().splitlines():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            pytest.fail(f"the peer did not get ready:\n{log.read_text()[-4_000:]}")
-        time.sleep(0.1)
-    return process
-
-
-def rows_of(records: Sequence[ConsumerRecord]) -> dict[str, Any]:
-    return {record.key.decode(): json.loads(record.value) for record in records}
+    def fold(self, record: BenchRecord) -> None:
+        """Fold a record; which of a node's are late does not matter here."""
+        outcome = self._fleet.fold(record.topic, record.partition, 0, record.timestamp, record.key, record.value)
+        if isinstance(outcome, Rejection):
+            self.broken[record.topic, outcome.rule.value] += 1
 
 
 async def rules_of_letters(kafka: KafkaSettings, topic: str, wanted: int) -> Counter[str]:
     """The rules that a topic's dead letters name, once so many of them are there."""
-    letters = await seen(kafka, dlq_of(topic), PARTITIONS, lambda found: len(found) >= wanted)
-    return Counter(cause.exception for letter in letters if (cause := cause_of(letter.headers)))
-
-
-def in_order(transitions: Sequence[Any]) -> list[Any]:
-    return sorted(transitions, key=lambda each: (each["nodeId"], each["revision"]))
-
-
-@pytest.mark.apache_kafka_only
-@pytest.mark.parametrize(
-    ("guarantee", "store"), [("exactly_once_v2", "memory"), ("exactly_once_v2", "rocksdb"), ("at_least_once", "memory")]
-)
-async def test_the_peers_application_gives_the_plain_folds_answer(
-    guarantee: str, store: str, kafka: KafkaSettings, tmp_path: Path
-) -> None:
-    records = list(fleet_with_operator())
-    expected = Expected.of(list(lines_of(records)))
-    letters = expected.broken
-    assert {topic for topic, _ in letters} == {NETWORK, TELEMETRY, COMMANDS}
-    await create_topics(kafka, PARTITIONS)
-    await write(kafka, records)
-
-    process = started(kafka, tmp_path, BENCH_GUARANTEE=guarantee, BENCH_STORE=store)
-    try:
-        await seen(kafka, kafka_streams.ROWS, PARTITIONS, lambda found: rows_of(found) == expected.rows)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        status = process.wait(READY_SECONDS)
-
-    assert status == 0, (tmp_path / "engine.log").read_text()
-    wanted = len(expected.transitions)
-    written = await seen(kafka, QUARANTINE, PARTITIONS, lambda found: len(found) >= wanted)
-    assert in_order([json.loads(record.value) for record in written]) == in_order(expected.transitions)
-    for topic in (NETWORK, TELEMETRY, COMMANDS):
-        rules = Counter({rule: count for (of, rule), count in letters.items() if of == topic})
-        assert await rules_of_letters(kafka, topic, rules.total()) == rules
+    found = await seen(kafka, dlq_of(topic), PARTITIONS, lambda letters: len(letters) >= wanted)
+    return Counter(cause.exception for letter in found if (cause := cause_of(letter.headers)))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.__main__ import run
+from tests.brokers.broker import Broker
+from tests.chaos.__main__ import run_in
 from tests.chaos.catalogue import found_by
 from tests.chaos.controls import CONTROLS
 from tests.chaos.report import Setting, text_of
-from tests.chaos.world import Layout
+from tests.chaos.world import Layout, World
 
-pytestmark = pytest.mark.usefixtures("apache_kafka_jars")
+pytestmark = pytest.mark.apache_kafka_only
 
 STRIKES = {"offsets-first": 2, "rows-serialised-late": 1, "no-fencing": 1}
 WORKERS = {"no-fencing": (True, True)}
@@ -20,7 +21,7 @@ WORKERS = {"no-fencing": (True, True)}
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-async def test_a_worker_that_is_wrong_is_found(control: str, tmp_path: Path) -> None:
+async def test_a_worker_that_is_wrong_is_found(control: str, broker: Broker, prefix: str, tmp_path: Path) -> None:
     layout = Layout(
         partitions=3,
         workers=WORKERS.get(control, (True,)),
@@ -32,6 +33,8 @@ async def test_a_worker_that_is_wrong_is_found(control: str, tmp_path: Path) -> 
         control=control,
     )
     setting = Setting(seed=1, minutes=0, faults=(), brokers=1, control=control)
-    outcome = await run(setting, tmp_path, layout, faults=found_by(control), strikes=STRIKES[control])
+    outcome = await run_in(
+        World(broker, tmp_path, layout, prefix=prefix), setting, faults=found_by(control), strikes=STRIKES[control]
+    )
     assert not outcome.verdict.clean, text_of(outcome, setting)
     assert len(outcome.strikes) == STRIKES[control]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -11,7 +12,9 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+from click.shell_completion import ShellComplete
 
+from kordon import command_line
 from kordon.command_line import COMMANDS, run
 from kordon.failures import ExitStatus
 
@@ -147,6 +150,106 @@ def test_config_never_prints_a_secret(tmp_path: Path) -> None:
         assert ended.returncode == ExitStatus.OK
         assert "KORDON_KAFKA_SASL_PASSWORD" in ended.stdout
         assert "hunter2" not in ended.stdout + ended.stderr
+
+
+def test_config_shows_what_was_changed_alone_and_names_a_variable_that_is_no_setting() -> None:
+    ended = kordon("config", "--changed", "--json", KORDON_KAFKA_PARTITIONS="6", KORDON_KAFKA_PREFX="berlin.")
+
+    assert [row["variable"] for row in msgspec.json.decode(ended.stdout)] == ["KORDON_KAFKA_PARTITIONS"]
+    assert "KORDON_KAFKA_PREFX is set and is no setting" in ended.stderr
+    assert "berlin" not in ended.stderr
+
+
+def completed(line: str) -> list[str]:
+    """Return what a shell offers at the end of a line."""
+    _, *arguments, incomplete = line.split(" ")
+    completer = ShellComplete(command_line.kordon, {}, "kordon", "_KORDON_COMPLETE")
+    return [offer.value for offer in completer.get_completions(arguments, incomplete)]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("kordon no", ["node"]),
+        ("kordon dlq s", ["show"]),
+        ("kordon config --section ka", ["kafka"]),
+        ("kordon dlq list node.c", ["node.commands.v1"]),
+        ("kordon dlq replay --topic caps", ["capsule.requests.v1", "capsule.decisions.v1"]),
+        ("kordon lag --wa", ["--watch"]),
+        ("kordon --conf", ["--config-file"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(line: str, offered: list[str]) -> None:
+    assert completed(line) == offered
+
+
+def test_completing_a_commands_name_imports_none_of_them() -> None:
+    program = (
+        "import sys\nfrom kordon.command_line import run\n"
+        "try:\n    run([])\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    asked = {"_KORDON_COMPLETE": "bash_complete", "COMP_WORDS": "kordon ", "COMP_CWORD": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ | asked
+    )
+
+    assert [offer.partition(",")[2] for offer in ended.stdout.splitlines()] == list(COMMANDS)
+    assert HEAVY & set(ended.stderr.split()) == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_is_for_its_shell_and_asks_this_command(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["completion", shell]) == ExitStatus.OK
+    assert f"_KORDON_COMPLETE={shell}_complete" in capsys.readouterr().out
+    assert run(["completion", "--help"]) == ExitStatus.OK
+    assert f"kordon completion {shell} > " in capsys.readouterr().out
+
+
+def test_bash_takes_the_completion_script_as_it_is() -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash here")
+    script = kordon("completion", "bash").stdout + "\ncomplete -p kordon\n"
+    ended = subprocess.run([bash, "--norc", "-c", script], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "_kordon_completion kordon" in ended.stdout
+
+
+def test_a_doctor_without_a_broker_says_so_once_and_examines_the_files(tmp_path: Path) -> None:
+    trust = tmp_path / "trust.json"
+    trust.write_text("{}")
+    trust.chmod(0o644)
+
+    ended = kordon("doctor", "--json", KORDON_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", KORDON_TRUST_FILE=str(trust))
+
+    assert ended.returncode == ExitStatus.UNEXPECTED
+    checks = {check["name"]: check for check in msgspec.json.decode(ended.stdout)["checks"]}
+    assert checks["brokers"]["verdict"] == "failed"
+    assert "127.0.0.1:1: Kafka cannot be reached" in checks["brokers"]["found"]
+    assert "chmod 600" in checks[f"trust.json {trust}"]["found"]
+    assert not {"topics", "worker", "our clock"} & checks.keys()
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("dlq", "replay", "--yes"), "Say which letters"),
+        (("dlq", "replay", "--offset", "1/2"), "exactly one --topic"),
+        (("dlq", "replay", "--topic", "node.network.v1", "--offset", "1-2"), "PARTITION/OFFSET"),
+        (("dlq", "list", "--since", "yesterday"), "RFC 3339"),
+    ],
+)
+def test_letters_that_are_chosen_wrongly_are_a_usage_error_before_any_connection(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KORDON_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+
+    assert run(arguments) == ExitStatus.USAGE
+    assert told in capsys.readouterr().err
 
 
 def test_output_in_a_pipe_has_no_colours_and_no_wrapped_lines() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kordon.supervisor import EX_CONFIG, Backoff, Restart, Supervisor, reason_of
+from kordon.supervisor import EX_CONFIG, Backoff, Restart, Supervisor, reason_of, supervise_all
 
 AT_ONCE = Backoff(initial=0.0, maximum=0.0)
 
@@ -124,6 +124,34 @@ def test_a_killed_supervisor_takes_its_child_along(tmp_path: Path) -> None:
         await _until(lambda: _is_gone(int(pid.read_text())))
 
     asyncio.run(kill_the_supervisor())
+
+
+def test_when_one_of_several_children_needs_a_person_the_others_are_told_to_end(tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    others = 'trap \'echo TERM >>"$1"; exit 0\' TERM; sleep 600 & : >"$1.ready"; wait'
+    lame = 'until [ -e "$1.ready" ]; do sleep 0.01; done; exit 78'
+    commands = [shell(others, str(heard)), shell(lame, str(heard))]
+
+    status = asyncio.run(supervise_all([Supervisor(command, "worker", backoff=AT_ONCE) for command in commands]))
+
+    assert status == EX_CONFIG
+    assert heard.read_text().split() == ["TERM"]
+
+
+def test_a_signal_reaches_each_of_several_children_once(tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    ready = tmp_path / "ready"
+    script = 'trap \'echo TERM >>"$1"; sleep 0.1; exit 0\' TERM; sleep 600 & echo x >>"$2"; wait'
+    supervisors = [Supervisor(shell(script, str(heard), str(ready)), "worker", backoff=AT_ONCE) for _ in range(2)]
+
+    async def signalled() -> int:
+        supervision = asyncio.create_task(supervise_all(supervisors))
+        await _until(lambda: ready.exists() and len(ready.read_text().split()) == len(supervisors))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return await supervision
+
+    assert asyncio.run(signalled()) == 0
+    assert heard.read_text().split() == ["TERM"] * len(supervisors)
 
 
 def test_the_delay_doubles_up_to_the_maximum_and_is_jittered_down_to_half() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.topics import COMMANDS, NETWORK, QUARANTINE, REGISTRY, REQUESTS, RISK, TELEMETRY, TOPICS
-from transport.administration import EmptyPrefixError, delete_topics, topic_config
+from transport.administration import EmptyPrefixError, State, Topic, delete_topics, outcome_of, topic_config
 from transport.settings import KafkaSettings
 
 
@@ -47,3 +47,22 @@ def test_three_copies_must_be_two_before_a_write_counts_and_a_single_one_is_enou
 async def test_deleting_by_an_empty_prefix_is_refused_before_any_connection() -> None:
     with pytest.raises(EmptyPrefixError):
         await delete_topics(KafkaSettings(prefix="", bootstrap_servers="127.0.0.1:1"))
+
+
+WANTED = Topic("kordon.a", 12, 3, 3, 12, {"retention.ms": "1000", "min.insync.replicas": "2"})
+
+
+def test_a_topic_that_is_not_there_is_missing() -> None:
+    assert outcome_of(WANTED, None).state is State.MISSING
+
+
+def test_a_topic_is_compared_by_partitions_copies_and_the_settings_that_are_wanted() -> None:
+    more = {**WANTED.config, "segment.bytes": "1"}
+    assert outcome_of(WANTED, WANTED._replace(in_sync=1, leaders=0, config=more)).state is State.UNCHANGED
+
+    other = Topic("kordon.a", 6, 1, 1, 6, {"retention.ms": "-1"})
+    assert outcome_of(WANTED, other) == (
+        "kordon.a",
+        State.DIFFERENT,
+        {"partitions": ("6", "12"), "replication.factor": ("1", "3"), "retention.ms": ("-1", "1000")},
+    )

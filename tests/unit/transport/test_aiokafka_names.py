@@ -9,12 +9,14 @@ import asyncio
 from importlib.metadata import version
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import CoordinatorNotAvailableError, OffsetOutOfRangeError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 from aiokafka.producer.sender import Sender
 
-from transport.client import consumer_arguments, transactional_producer_arguments
+from transport.client import admin_arguments, consumer_arguments, transactional_producer_arguments
 from transport.producer_shutdown import stop_producer
 from transport.settings import KafkaSettings
 
@@ -103,3 +105,10 @@ async def test_the_failure_of_a_fenced_producer_is_not_reported_a_second_time_by
     del producer, batch
     await asyncio.sleep(0)
     assert reported == []
+
+
+async def test_an_administrator_has_a_client_whose_connections_know_the_brokers_api_versions() -> None:
+    administrator = AIOKafkaAdminClient(**admin_arguments(KafkaSettings()))
+    assert callable(administrator._client._get_conn)
+    assert AIOKafkaConnection("127.0.0.1", 1)._versions == {}
+    await administrator.close()

@@ -18,7 +18,9 @@ from schemas.registry import Binding, NodeRegistryStatus
 from schemas.topics import BINDINGS, COMMANDS, DECISIONS, QUARANTINE, REGISTRY, RISK, TELEMETRY, dlq_of
 from tests.ledgers.fleet import SECRETS, Fleet, Log, Written
 from tests.ledgers.made import a_days_ledger, dump, opened, operators
+from tests.unit.transport.incoming_records import delivered
 from tests.workers.operators import Operator
+from transport.replay import note_of
 
 
 class Desk:
@@ -226,3 +228,13 @@ def test_a_binding_replaces_the_one_before(desk: Desk) -> None:
         binding = Binding("amber", fingerprint, epoch, desk.fleet.at(epoch))
         desk.write(desk.fleet.written(BINDINGS, "amber", encode(binding), epoch))
     assert desk.rows("SELECT fingerprint, binding_epoch FROM bindings") == [("cd" * 16, 1)]
+
+
+def test_the_note_of_a_replay_is_no_dead_letter_and_is_passed_over(desk: Desk) -> None:
+    desk.write(desk.fleet.dead(TELEMETRY, "amber", 17, 5, "DecodeError", "kind: unknown"))
+    (letter,) = [record for records in desk.log.records.values() for record in records]
+    note = note_of(letter, "alice")
+    place = TopicPartition(letter.topic, letter.partition)
+    desk.writer.write({place: [delivered(note, letter.offset + 2)]}, {place: letter.offset + 3})
+
+    assert desk.rows("SELECT count(*) FROM dead_letters") == [(1,)]

@@ -1,0 +1,1 @@
+"""What keeps the service well: dead letters read and replayed, topics and lag told, and every part examined."""
