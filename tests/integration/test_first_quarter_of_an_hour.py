@@ -92,7 +92,8 @@ class Shell:
     def close(self) -> None:
         self._deadline.cancel()
         self._end()
-        self._process.wait()
+        with contextlib.suppress(BrokenPipeError), self._process:  # closes its pipes, too
+            self._process.wait()
 
     def _end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
