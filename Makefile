@@ -70,7 +70,10 @@ check: ## Format, lint, types, import arrows, documents
 	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
 	@echo "== deployment files (hadolint, shellcheck, Compose's schema)" && $(BIN)/hadolint Dockerfile && $(BIN)/shellcheck deploy/make-keys scripts/bootstrap .ci/run && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@echo "== documents" && $(BIN)/python scripts/documents.py --check
-	@echo "== documentation site (built strictly, not kept)" && directory=$$(mktemp -d) && $(BIN)/properdocs --quiet build --strict --config-file mkdocs.yml --site-dir "$$directory"; status=$$?; rm -rf "$$directory"; exit $$status
+	@echo "== documentation site (built strictly, not kept)" && directory=$$(mktemp -d) && $(SITE) "$$directory/site" 2>"$$directory/log"; status=$$?; test $$status = 0 || cat "$$directory/log" >&2; rm -rf "$$directory"; exit $$status
+
+# Not with --quiet: a warning that is not said is none to --strict.
+SITE := $(BIN)/properdocs build --strict --config-file mkdocs.yml --site-dir
 
 format: ## Format the code and mend what the linter can mend
 	@scripts/bootstrap requirements-dev.txt
@@ -87,7 +90,7 @@ recording: ## Play the demo on a pseudo-terminal and record it: docs/demo.cast, 
 
 docs: ## Build the documentation as a site, with the API from the docstrings, into site/
 	@scripts/bootstrap requirements-dev.txt
-	@$(BIN)/properdocs --quiet build --strict --config-file mkdocs.yml --site-dir site && echo "open site/index.html"
+	@$(SITE) site && echo "open site/index.html"
 
 dist: ## Build sdist and wheel into dist/ (docs/releasing.md)
 	@scripts/bootstrap requirements-dev.txt
