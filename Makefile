@@ -11,7 +11,7 @@
 #   REPORT=docs/reliability.md  make chaos: put the report into this document, too
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench chaos test test-unit test-integration model check format documents dist lock clean
+.PHONY: help demo docs bench chaos test test-unit test-integration model check format documents recording dist lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
@@ -66,10 +66,14 @@ check: ## Format, lint, types, import arrows, documents
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== format (ruff)" && $(BIN)/ruff format --check --quiet $(CODE) || { echo "run: make format"; exit 1; }
 	@echo "== lint (ruff)" && $(BIN)/ruff check --quiet $(CODE)
-	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py && $(BIN)/mypy --no-error-summary scripts/recording.py
+	@echo "== types (mypy --strict; the first time about half a minute)" && $(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary scripts/documents.py && $(BIN)/mypy --no-error-summary scripts/recording.py && $(BIN)/mypy --no-error-summary scripts/documentation_site.py && $(BIN)/mypy --no-error-summary scripts/documentation_docstrings.py
 	@echo "== import arrows (import-linter)" && $(BIN)/lint-imports --no-logo
 	@echo "== deployment files (hadolint, shellcheck, Compose's schema)" && $(BIN)/hadolint Dockerfile && $(BIN)/shellcheck deploy/make-keys scripts/bootstrap .ci/run && $(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@echo "== documents" && $(BIN)/python scripts/documents.py --check
+	@echo "== documentation site (built strictly, not kept)" && directory=$$(mktemp -d) && $(SITE) "$$directory/site" 2>"$$directory/log"; status=$$?; test $$status = 0 || cat "$$directory/log" >&2; rm -rf "$$directory"; exit $$status
+
+# Not with --quiet: a warning that is not said is none to --strict.
+SITE := $(BIN)/properdocs build --strict --config-file mkdocs.yml --site-dir
 
 format: ## Format the code and mend what the linter can mend
 	@scripts/bootstrap requirements-dev.txt
@@ -83,6 +87,10 @@ documents: ## Write the tables of README.md and docs/ from the code
 recording: ## Play the demo on a pseudo-terminal and record it: docs/demo.cast, docs/demo.svg
 	@scripts/bootstrap requirements-dev.txt
 	@$(BIN)/python scripts/recording.py
+
+docs: ## Build the documentation as a site, with the API from the docstrings, into site/
+	@scripts/bootstrap requirements-dev.txt
+	@$(SITE) site && echo "open site/index.html"
 
 dist: ## Build sdist and wheel into dist/ (docs/releasing.md)
 	@scripts/bootstrap requirements-dev.txt
@@ -103,4 +111,4 @@ lock: ## Pin the requirements anew from pyproject.toml (UPGRADE=1: to the newest
 	@git diff --stat -- 'requirements*.txt'
 
 clean: ## Remove .venv and what tools left behind
-	@rm -rf .venv .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-lock build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
+from kordon.client.errors import NotOpenError
 from schemas.topics import REPLIES, REQUESTS
 from transport.client import consumer_arguments, producer_arguments
 from transport.consumer_shutdown import stop_consumer
@@ -19,8 +22,6 @@ from transport.producer_shutdown import stop_producer
 from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from transport.settings import KafkaSettings
 
 Answer = TypeVar("Answer")
@@ -41,13 +42,40 @@ class UnusableReplyError(Exception):
 class NoReplyError(Exception):
     """Nothing that can be believed answered in time.
 
-    ``unusable`` says, for each reply that was refused, why.
+    ``unusable`` says, for each reply that was refused, why; ``unreachable``, for each attempt that Kafka did not take
+    or during which it was lost, how.
     """
 
-    def __init__(self, attempts: int, timeout_seconds: float, unusable: list[str]) -> None:
+    def __init__(
+        self, attempts: int, timeout_seconds: float, unusable: list[str], unreachable: list[str] | None = None
+    ) -> None:
         refused = f"; refused replies: {'; '.join(unusable)}" if unusable else ""
-        super().__init__(f"no reply to {attempts} attempts of {timeout_seconds:g} s each{refused}")
+        lost = f"; Kafka: {'; '.join(dict.fromkeys(unreachable))}" if unreachable else ""
+        super().__init__(f"no reply to {attempts} attempts of {timeout_seconds:g} s each{refused}{lost}")
         self.unusable = unusable
+        self.unreachable = unreachable or []
+
+
+@dataclass
+class _Attempt(Generic[Answer]):
+    """A request under way, and what its sendings came to."""
+
+    correlation_id: bytes
+    value: bytes
+    judge: Callable[[bytes], Answer]
+    listening: bool = False
+    unusable: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+
+    def lost(self, error: KafkaError) -> None:
+        """Note what Kafka said. Where the log no longer holds the position, listening begins anew."""
+        self.unreachable.append(str(error) or type(error).__name__)
+        if isinstance(error, OffsetOutOfRangeError):
+            self.listening = False
+
+
+def _may_pass(error: KafkaError) -> bool:
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError | OffsetOutOfRangeError)
 
 
 class ReplyChannel:
@@ -55,7 +83,7 @@ class ReplyChannel:
 
     Replies are asked for in the one partition of the reply topic where this key belongs, and read from its end as of
     the moment before the request is sent, so nothing is missed and nothing old is read. One request is under way at a
-    time; calls wait for each other.
+    time; calls wait for each other, so what this holds is bounded by who calls it.
     """
 
     def __init__(self, settings: KafkaSettings, key: bytes) -> None:
@@ -66,6 +94,7 @@ class ReplyChannel:
         self._consumer: AIOKafkaConsumer | None = None
         self._replies = TopicPartition(settings.topic(REPLIES), 0)
         self._positions: dict[TopicPartition, int] = {}
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -73,7 +102,10 @@ class ReplyChannel:
         Raises:
             UnknownTopicOrPartitionError: the reply topic does not exist.
             KafkaError: no broker can be reached.
+            NotOpenError: the channel was closed before.
         """
+        if self._closed:
+            raise NotOpenError.after()
         self._producer = AIOKafkaProducer(**producer_arguments(self._settings))
         self._consumer = AIOKafkaConsumer(**consumer_arguments(self._settings))
         try:
@@ -88,12 +120,15 @@ class ReplyChannel:
 
     async def __aexit__(self, *_exception: object) -> None:
         """Disconnect."""
+        self._closed = True
+        consumer, self._consumer = self._consumer, None
+        producer, self._producer = self._producer, None
         try:
-            if self._consumer is not None:
-                await stop_consumer(self._consumer)
+            if consumer is not None:
+                await stop_consumer(consumer)
         finally:
-            if self._producer is not None:
-                await stop_producer(self._producer, _STOP_SECONDS)
+            if producer is not None:
+                await stop_producer(producer, _STOP_SECONDS)
 
     async def _reply_partition(self) -> TopicPartition:
         topic = self._replies.topic
@@ -112,29 +147,50 @@ class ReplyChannel:
         A reply is one that carries this request's correlation id. ``judge`` raises :class:`UnusableReplyError` for one
         that must not be believed; then the waiting goes on, as anyone who may write to the topic could have sent it.
         When ``timeout_seconds`` have passed the same bytes are sent again, up to ``attempts`` (>= 1) times in all:
-        the issuer answers the same request with the same capsule.
+        the issuer answers the same request with the same capsule. A broker that is away costs attempts and is no
+        error while some are left; the connection comes back by itself.
 
         Raises:
-            NoReplyError: no reply could be believed.
-            KafkaError: the broker cannot be reached.
+            NoReplyError: no reply could be believed, or Kafka was away all the time.
+            NotOpenError: the channel is not open.
+            KafkaError: Kafka refuses, and would again.
         """
         async with self._asking:
-            correlation_id = secrets.token_bytes(16)
-            await self._seek_to_end()
-            unusable: list[str] = []
-            for _attempt in range(attempts):
-                await self._send(value, correlation_id)
+            attempt = _Attempt(secrets.token_bytes(16), value, judge)
+            for _ in range(attempts):
                 deadline = time.monotonic() + timeout_seconds
-                while time.monotonic() < deadline:
-                    for reply in await self._replies_to(correlation_id):
-                        try:
-                            return judge(reply)
-                        except UnusableReplyError as error:
-                            unusable.append(str(error))
-            raise NoReplyError(attempts, timeout_seconds, unusable)
+                try:
+                    return await self._try(attempt, deadline)
+                except TimeoutError:
+                    continue
+                except KafkaError as error:
+                    if not _may_pass(error):
+                        raise
+                    attempt.lost(error)
+                    await asyncio.sleep(max(0.0, deadline - time.monotonic()))
+            raise NoReplyError(attempts, timeout_seconds, attempt.unusable, attempt.unreachable)
+
+    async def _try(self, attempt: _Attempt[Answer], deadline: float) -> Answer:
+        """Send once and wait for an answer to this or an earlier sending; raises TimeoutError."""
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                if not attempt.listening:
+                    await self._seek_to_end()
+                    attempt.listening = True
+                await self._send(attempt.value, attempt.correlation_id)
+        except TimeoutError:
+            attempt.unreachable.append("it did not take the request in time")
+            raise
+        while time.monotonic() < deadline:
+            for reply in await self._replies_to(attempt.correlation_id):
+                try:
+                    return attempt.judge(reply)
+                except UnusableReplyError as error:
+                    attempt.unusable.append(str(error))
+        raise TimeoutError
 
     async def _send(self, value: bytes, correlation_id: bytes) -> None:
-        assert self._producer is not None, "a channel is used inside `async with`"
+        assert self._producer is not None, "it is opened with the consumer"
         await self._producer.send_and_wait(
             self._settings.topic(REQUESTS),
             key=self._key,
@@ -147,12 +203,14 @@ class ReplyChannel:
         )
 
     async def _seek_to_end(self) -> None:
-        assert self._consumer is not None, "a channel is used inside `async with`"
+        if self._consumer is None:
+            raise NotOpenError.after() if self._closed else NotOpenError.before()
         self._positions = dict(await self._consumer.end_offsets([self._replies]))
         self._consumer.seek(self._replies, self._positions[self._replies])
 
     async def _replies_to(self, correlation_id: bytes) -> list[bytes]:
-        assert self._consumer is not None
+        if self._consumer is None:
+            raise NotOpenError.after()
         batches = await poll(self._consumer, self._positions, timeout_ms=_POLL_MS)
         return [
             record.value

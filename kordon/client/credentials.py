@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from kordon.client.possession import OtherServiceError, Possession, is_challenge_of
 from schemas.capsules import REQUEST_TYP
 from transport.compact_jws import encode_base64url, sign
+from transport.envelopes import prove_possession
+from transport.key_files import load_signing_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
@@ -28,6 +33,29 @@ class Ed25519Credential:
     def sign(self, claims: bytes) -> bytes:
         """Return a compact JWS with these claims."""
         return sign(claims, {"typ": REQUEST_TYP, "kid": self.kid}, self.private_key)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the key file that ``kordon keys node`` wrote, of mode 0600.
+
+        Raises:
+            PrivateFileError: there is no such file, or others may use it.
+            KeyFileError: it holds no single Ed25519 key.
+        """
+        key = load_signing_key(path)
+        return cls(key.kid, key.private_key)
+
+    def prove_possession(self, capsule_id: str, challenge: bytes, *, service: str) -> Possession:
+        """Answer the challenge of a service that was shown this capsule (:mod:`kordon.client.possession`).
+
+        ``service`` is the name of the service that this node means to speak to, not one taken from the challenge.
+
+        Raises:
+            OtherServiceError: the challenge is of another service; nothing is signed.
+        """
+        if not is_challenge_of(service, challenge):
+            raise OtherServiceError("the challenge is not of this service")
+        return Possession(self.public_key, prove_possession(self.private_key, capsule_id, challenge).decode("ascii"))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_no_requirements_file_names_an_address_or_a_place(name: str) -> None:
     [
         ("requirements.txt", False, ()),
         ("requirements-demo.txt", True, ("build",)),
-        ("requirements-dev.txt", True, ("build", "dev")),
+        ("requirements-dev.txt", True, ("build", "docs", "dev")),
     ],
 )
 def test_the_pins_are_what_pyproject_asks_for(python: str, name: str, demo: bool, groups: tuple[str, ...]) -> None:
