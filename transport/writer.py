@@ -200,6 +200,37 @@ class TransactionalWriter:
         batches = self._batches(producer, records)
         return self._commit(producer, batches, dict(offsets), group_id, last)
 
+    async def is_fenced(self, group_id: str, offset_of: TopicPartition) -> bool:
+        """Ask the transaction coordinator whether another owner has opened this transactional id since.
+
+        It looks at the epoch of every request, so a transaction is begun that adds to `group_id` an offset of
+        `offset_of` (full topic name), and aborted: no record is written and no offset changes. A crash in between
+        leaves what `Step.OFFSETS_SENT` leaves, without records. After a no, nobody else had written under this
+        transactional id when the question was asked.
+
+        After a yes the writer refuses every commit. Raises DeliveryTimeoutError, WriterUnusableError, aiokafka's
+        KafkaError: there was no answer.
+        """
+        async with self._lock:
+            producer = self._opened()
+            try:
+                async with asyncio.timeout(self._delivery_timeout_seconds):
+                    await producer.begin_transaction()
+                    self._aborts_on_close = True
+                    await producer.send_offsets_to_transaction({offset_of: 0}, group_id)
+                    self._aborts_on_close = False
+                    await producer.abort_transaction()
+            except BaseException as error:
+                self._failure = error
+                if isinstance(error, ProducerFenced):
+                    return True
+                if isinstance(error, TimeoutError):
+                    raise DeliveryTimeoutError(
+                        f"asking who owns {self.transactional_id}: {self._timeout_text}"
+                    ) from error
+                raise
+            return False
+
     async def close(self) -> None:
         """Wait for a commit under way, abort an open transaction, disconnect; may be called again."""
         async with self._lock:

@@ -17,14 +17,17 @@ Each step's name is that of the model's action (docs/model).
    partition count and topics (by Kafka's ids), naming an offset for every source topic that the topic still holds (or
    has just reached), and rows up to an offset that the changelog has reached.
    What cannot be squared is a :class:`~streams.runtime.errors.RefusedError` that says what would be lost; nothing has
-   been written, so it is refused again until a person decides.
+   been written, so it is refused again until a person decides. But first, FENCE_ASKED: does this process still own the
+   co-partition? The coordinator is asked, in a transaction without records that is aborted. A process that was paused
+   may have read half of it before its successor's commits and half after them; then it crashes
+   (:class:`~streams.runtime.errors.OvertakenError`), and takes over again.
 5. HANDED_OVER: a :class:`~streams.runtime.copartition.Copartition` stands at the checkpoint, and commits on its
    interval from now on. The consumer then seeks to it explicitly (SOUGHT, ``Consumer.perform_seek``); the group's
    committed offsets are for monitoring only. A crash here is a crash between two commits.
 
 A process that was paused meanwhile may take these steps although the group has named another owner. It then fences that
-owner, who crashes and takes over again; or it is fenced itself, read what two owners wrote, and can commit none of it.
-Such a reader may also refuse (step 4) although nothing is wrong: the model found it, docs/model says more.
+owner, who crashes and takes over again; or it is fenced itself, read what two owners wrote, and can commit none of it
+nor refuse because of it.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ from streams.runtime.errors import (
     CheckpointMissingError,
     CheckpointOutOfRangeError,
     NewerStateError,
+    OvertakenError,
     PartitionCountError,
+    RefusedError,
     UnreadableStateError,
 )
 from streams.runtime.lag import Lag
@@ -78,6 +83,7 @@ async def take_over(
 
     Raises:
         RefusedError: a person has to decide first; the text says about what.
+        OvertakenError: another owner took over meanwhile; crash and take over again.
         WriterError, KafkaError, NotCaughtUpError: the broker does not answer as it should; crash and try again.
     """
     began = time.monotonic()
@@ -86,7 +92,11 @@ async def take_over(
         async with asyncio.TaskGroup() as tasks:
             for writer in writers.values():
                 tasks.create_task(writer.open())  # 1. FENCED
-        taken = await _restore(runtime, writers, partition_count)
+        try:
+            taken = await _restore(runtime, writers, partition_count)
+        except RefusedError as refusal:
+            await _require_owned(runtime, writers, refusal)  # FENCE_ASKED
+            raise
     except BaseException as error:
         await asyncio.gather(*(writer.close() for writer in writers.values()), return_exceptions=True)
         if isinstance(error, BaseExceptionGroup):
@@ -126,6 +136,23 @@ async def _restore(
             topic_ids,
         )
     return taken
+
+
+async def _require_owned(runtime: Runtime, writers: Mapping[int, TransactionalWriter], refusal: RefusedError) -> None:
+    """Let a refusal stand only if nobody else has written while its reason was read.
+
+    All are asked, as a refusal may be about any of them. The one who is overtaken in one and right about another
+    refuses at its next take-over.
+    """
+    source = runtime.source(runtime.sources[0])
+    answers = await asyncio.gather(
+        *(writer.is_fenced(runtime.group_id, TopicPartition(source, p)) for p, writer in writers.items())
+    )
+    if fenced := [partition for partition, is_fenced in zip(writers, answers, strict=True) if is_fenced]:
+        raise OvertakenError(
+            f"another worker took over co-partitions {fenced} during this take-over, so what was read is no state of "
+            f"theirs ({type(refusal).__name__}: {refusal}). A restart reads it anew"
+        ) from refusal
 
 
 async def _topic_ids(runtime: Runtime, watermarks: Watermarks) -> dict[str, str]:
