@@ -23,7 +23,7 @@ from schemas.topics import REPLIES, REQUESTS
 from transport.client import consumer_arguments, producer_arguments
 from transport.consumer_shutdown import stop_consumer
 from transport.partitioner import partition_of
-from transport.polling import poll
+from transport.polling import FetchingStoppedError, poll
 from transport.producer_shutdown import stop_producer
 from transport.watermarks import Watermarks
 
@@ -177,8 +177,10 @@ class ReplyChannel:
                     return await self._try(attempt, deadline)
                 except TimeoutError:
                     continue
-                except ConsumerStoppedError:
-                    raise NotOpenError.after() from None
+                except (ConsumerStoppedError, FetchingStoppedError):
+                    if self._closed:
+                        raise NotOpenError.after() from None
+                    raise
                 except KafkaError as error:
                     if self._closed:
                         raise NotOpenError.after() from None
