@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kordon.client.errors import NotOpenError
@@ -54,20 +55,25 @@ class EventLoopThread:
         Raises:
             NotOpenError: the loop does not run, or was stopped meanwhile.
         """
-        with self._changing:
-            if self._thread is None:
-                raise NotOpenError.after() if self._stopped else NotOpenError.before("with")
-            if self._stopped or not self._thread.is_alive():
-                raise NotOpenError.after()
-            assert self._loop is not None, "start() waits for it"
-            running = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        # It is there before the work is: a Ctrl-C between the two finds something to cancel.
+        outcome: Future[Result] = Future()
         try:
-            return running.result()
+            with self._changing:
+                self._running_loop().call_soon_threadsafe(_begin, work, outcome)
+            return outcome.result()
         except CancelledError:
             raise NotOpenError.after() from None
         except BaseException:
-            running.cancel()  # of no effect where the work itself raised
+            outcome.cancel()  # of no effect where the work itself raised
             raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._thread is None:
+            raise NotOpenError.after() if self._stopped else NotOpenError.before("with")
+        if self._stopped or not self._thread.is_alive():
+            raise NotOpenError.after()
+        assert self._loop is not None, "start() waits for it"
+        return self._loop
 
     def stop(self) -> None:
         """Cancel what still runs, whose callers get NotOpenError, and end the thread. A second time it does nothing."""
@@ -89,3 +95,30 @@ class EventLoopThread:
         self._loop, self._enough = asyncio.get_running_loop(), asyncio.Event()
         self._started.set()
         await self._enough.wait()
+
+
+def _begin(work: Callable[[], Coroutine[Any, Any, Result]], outcome: Future[Result]) -> None:
+    """Begin the work in the running loop; ``outcome`` gets what comes of it, and cancels it when it is cancelled."""
+    if outcome.cancelled():
+        return
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work())
+    task.add_done_callback(lambda _: _hand_over(task, outcome))
+
+    def give_up(given_up: Future[Result]) -> None:
+        if given_up.cancelled():
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and every task with it
+                loop.call_soon_threadsafe(task.cancel)
+
+    outcome.add_done_callback(give_up)
+
+
+def _hand_over(task: asyncio.Task[Result], outcome: Future[Result]) -> None:
+    if task.cancelled():
+        outcome.cancel()
+    elif not outcome.set_running_or_notify_cancel():
+        task.exception()  # nobody waits for it any more
+    elif (error := task.exception()) is not None:
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(task.result())
