@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from concurrent.futures import CancelledError, Future
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from kordon.client.errors import NotOpenError
 
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _JOIN_SECONDS: Final = 5.0
+
+
+class _Call(Generic[Result]):
+    """A piece of work that can be given up before it was begun; all but its making happens in the loop."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[Any] | None = None
+        self._given_up = False
+
+    async def run(self) -> Result:
+        if self._given_up:
+            raise asyncio.CancelledError
+        self._task = asyncio.current_task()
+        return await self._work()
+
+    def give_up(self) -> None:
+        self._given_up = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 class EventLoopThread:
@@ -55,25 +75,26 @@ class EventLoopThread:
         Raises:
             NotOpenError: the loop does not run, or was stopped meanwhile.
         """
-        # It is there before the work is: a Ctrl-C between the two finds something to cancel.
-        outcome: Future[Result] = Future()
+        call = _Call(work)
         try:
-            with self._changing:
-                self._running_loop().call_soon_threadsafe(_begin, work, outcome)
-            return outcome.result()
+            return self._submit(call).result()
         except CancelledError:
             raise NotOpenError.after() from None
         except BaseException:
-            outcome.cancel()  # of no effect where the work itself raised
+            # Ctrl-C may come at any moment of the above; where the work itself raised, this has no effect.
+            if self._loop is not None:
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(call.give_up)
             raise
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._thread is None:
-            raise NotOpenError.after() if self._stopped else NotOpenError.before("with")
-        if self._stopped or not self._thread.is_alive():
-            raise NotOpenError.after()
-        assert self._loop is not None, "start() waits for it"
-        return self._loop
+    def _submit(self, call: _Call[Result]) -> Future[Result]:
+        with self._changing:
+            if self._thread is None:
+                raise NotOpenError.after() if self._stopped else NotOpenError.before("with")
+            if self._stopped or not self._thread.is_alive():
+                raise NotOpenError.after()
+            assert self._loop is not None, "start() waits for it"
+            return asyncio.run_coroutine_threadsafe(call.run(), self._loop)
 
     def stop(self) -> None:
         """Cancel what still runs, whose callers get NotOpenError, and end the thread. A second time it does nothing."""
@@ -95,30 +116,3 @@ class EventLoopThread:
         self._loop, self._enough = asyncio.get_running_loop(), asyncio.Event()
         self._started.set()
         await self._enough.wait()
-
-
-def _begin(work: Callable[[], Coroutine[Any, Any, Result]], outcome: Future[Result]) -> None:
-    """Begin the work in the running loop; ``outcome`` gets what comes of it, and cancels it when it is cancelled."""
-    if outcome.cancelled():
-        return
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work())
-    task.add_done_callback(lambda _: _hand_over(task, outcome))
-
-    def give_up(given_up: Future[Result]) -> None:
-        if given_up.cancelled():
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and every task with it
-                loop.call_soon_threadsafe(task.cancel)
-
-    outcome.add_done_callback(give_up)
-
-
-def _hand_over(task: asyncio.Task[Result], outcome: Future[Result]) -> None:
-    if task.cancelled():
-        outcome.cancel()
-    elif not outcome.set_running_or_notify_cancel():
-        task.exception()  # nobody waits for it any more
-    elif (error := task.exception()) is not None:
-        outcome.set_exception(error)
-    else:
-        outcome.set_result(task.result())
