@@ -41,14 +41,12 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.codec import DecodeError, decode
-from schemas.progress import PROGRESS_SCHEMA_VERSION, StreamsProgress
+from schemas.progress import StreamsProgress
+from streams.runtime.checkpoints import Positions, positions_at
 from streams.runtime.copartition import Copartition, Table
 from streams.runtime.errors import (
     CheckpointMissingError,
-    CheckpointOutOfRangeError,
-    NewerStateError,
     OvertakenError,
-    PartitionCountError,
     RefusedError,
     UnreadableStateError,
 )
@@ -69,9 +67,6 @@ TAIL_OFFSETS = 256
 """The last progress record is usually among the last two; the others are markers."""
 
 _log = structlog.get_logger("kordon.streams")
-
-Positions = dict[str, int]
-"""Next offset by source topic, without prefix."""
 
 
 async def take_over(
@@ -238,9 +233,7 @@ async def _positions(
                 topic: low[TopicPartition(runtime.source(topic), partition)] for topic in runtime.sources
             }
         else:
-            _check_versions(runtime, checkpoint, partition_count)
-            _check_rows(runtime, checkpoint, high)
-            positions[partition] = _check_offsets(runtime, checkpoint, low, high)
+            positions[partition] = positions_at(runtime, checkpoint, partition_count, low, high)
     return positions
 
 
@@ -264,60 +257,3 @@ async def _require_untouched(runtime: Runtime, watermarks: Watermarks, partition
 
 async def _holds_a_record(runtime: Runtime, tp: TopicPartition) -> bool:
     return await last_record(runtime.kafka, tp, timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS) is not None
-
-
-def _check_versions(runtime: Runtime, checkpoint: StreamsProgress, partition_count: int) -> None:
-    where = f"the checkpoint of co-partition {checkpoint.partition}"
-    if checkpoint.schemaVersion > PROGRESS_SCHEMA_VERSION:
-        raise NewerStateError(
-            f"{where} was written by a newer Kordon (schema {checkpoint.schemaVersion}, this one knows "
-            f"{PROGRESS_SCHEMA_VERSION}); what it says beyond would be lost. Run that version"
-        )
-    if checkpoint.policyVersion > runtime.policy_version:
-        raise NewerStateError(
-            f"{where} was written under policy version {checkpoint.policyVersion}, this worker has version "
-            f"{runtime.policy_version}: nodes would be judged by rules that were replaced. Give it the newer file"
-        )
-    if checkpoint.partitionCount != partition_count:
-        raise PartitionCountError(
-            f"{where} was written with {checkpoint.partitionCount} partitions, now there are {partition_count}: nodes "
-            "belong to other co-partitions now, and their rows and quarantines would be lost to them. Create topics "
-            "with the new count under another prefix and fold the log anew"
-        )
-
-
-def _check_rows(runtime: Runtime, checkpoint: StreamsProgress, high: Mapping[TopicPartition, int]) -> None:
-    tp = TopicPartition(runtime.changelog, checkpoint.partition)
-    if checkpoint.riskEnd > high[tp]:
-        raise CheckpointOutOfRangeError(
-            f"{tp.topic} [{tp.partition}] ends at offset {high[tp]}, but rows were written to it up to offset "
-            f"{checkpoint.riskEnd}: the topic was created anew or its broker lost data. Going on from the checkpoint, "
-            "what the lost rows said would be missing and their quarantines would be forgotten"
-        )
-
-
-def _check_offsets(
-    runtime: Runtime,
-    checkpoint: StreamsProgress,
-    low: Mapping[TopicPartition, int],
-    high: Mapping[TopicPartition, int],
-) -> Positions:
-    partition = checkpoint.partition
-    if missing := [topic for topic in runtime.sources if topic not in checkpoint.offsets]:
-        raise CheckpointMissingError(
-            f"the checkpoint of co-partition {partition} names no offset for {', '.join(missing)}, so it is not known "
-            "which of its records were folded"
-        )
-    for topic in runtime.sources:
-        tp, offset = TopicPartition(runtime.source(topic), partition), checkpoint.offsets[topic]
-        if offset < low[tp]:
-            raise CheckpointOutOfRangeError(
-                f"{tp.topic} [{partition}] begins at offset {low[tp]}, the checkpoint stands at {offset}: "
-                f"{low[tp] - offset} offsets were deleted before they were folded. What they said of nodes is lost"
-            )
-        if offset > high[tp]:
-            raise CheckpointOutOfRangeError(
-                f"{tp.topic} [{partition}] ends at offset {high[tp]}, the checkpoint stands at {offset}: the topic was "
-                "created anew or its broker lost data. Records that come below the checkpoint would never be folded"
-            )
-    return {topic: checkpoint.offsets[topic] for topic in runtime.sources}
