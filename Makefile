@@ -5,17 +5,17 @@
 #   KEEP=1              make demo: leave everything running at the end
 #   ARGS='-k fencing'   make test: further arguments for pytest
 #   ARGS='-w network' make bench: further arguments for python -m bench
-#   PROCESSES=1         make test: integration tests one after another
+#   PROCESSES=1         make test: one test after another
 #   SEED=1 MINUTES=10   make chaos: which schedule of faults, and how long they strike
 #   FAULTS=kill-leader,5  make chaos: only these, by name or by number; FAULTS=list names them
 #   REPORT=docs/reliability.md  make chaos: put the report into this document, too
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs bench chaos test test-unit test-integration model check format documents dist lock clean
+.PHONY: help demo docs bench chaos test test-unit test-integration model check format documents recording dist lock clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
-# The integration tests wait more than they work; each process starts its own brokers.
+# Tests run in so many processes; of the integration tests each starts its own brokers.
 PROCESSES ?= 2
 
 PYTHON ?=
@@ -38,7 +38,7 @@ test: test-unit test-integration ## Unit tests, then integration tests on real b
 test-unit: ## Unit tests: no network, under a minute
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== unit tests"
-	@$(PYTEST) tests/unit
+	@$(PYTEST) tests/unit -n $(PROCESSES) --dist worksteal
 
 test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn and Java 17 or later)
 	@scripts/bootstrap requirements-dev.txt

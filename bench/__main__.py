@@ -12,9 +12,10 @@ import click
 import msgspec
 
 from bench import backlog, fleets, latency, peers_environment, policy_fold
-from bench.engines import ENGINES
+from bench.engines import ENGINES, ROOT
 from bench.musts import judge, told
-from bench.report import DETAILS, LATEST
+from bench.preparation import CACHE
+from bench.report import DETAILS, LATEST, RESULTS
 from bench.results import Failure, Run, environment, grouped, print_results, summed_up
 from bench.workloads import BACKLOGS
 from kordon.output import print_json, remark
@@ -22,6 +23,8 @@ from kordon.output import print_json, remark
 WORKLOADS = (*BACKLOGS, "scale", "memory", "restore", "latency", "fold")
 LIVE = ("kordon", "kafka-streams-eos")
 """Whose latency and restore are measured unless others are named."""
+
+PARTIAL = CACHE / "results"
 
 MUST_MISSED = 1
 FAILED = 3
@@ -42,6 +45,13 @@ FAILED = 3
     show_default=True,
     help="What a restore reads past; to prepare them takes minutes, once.",
 )
+@click.option(
+    "--results",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=f"Where the JSON goes. Default: {RESULTS.relative_to(ROOT)}, which docs/performance.md shows; of a part alone "
+    f"{PARTIAL.relative_to(ROOT)}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead of a table.")
 def main(
     workload: Sequence[str],
@@ -50,6 +60,7 @@ def main(
     records: int | None,
     rows: int,
     transactions: int,
+    folder: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -58,6 +69,7 @@ def main(
     Ends with status 1 where a must of docs/performance.md is missed, 3 where an engine failed or got another answer.
     """
     workloads = workload or WORKLOADS
+    folder = folder or (PARTIAL if workload or engine else RESULTS)
     if "quix" in (engine or ENGINES) and not set(workloads).isdisjoint(BACKLOGS):
         peers_environment.install()
     before = environment()
@@ -73,9 +85,9 @@ def main(
                 runs.append(outcome)
     verdicts = judge(runs, workloads, engine or (*ENGINES, "json.loads"))
     results = [summed_up(group) for group in grouped(runs)]
-    _write(LATEST, results)
+    _write(folder / LATEST, results)
     _write(
-        DETAILS,
+        folder / DETAILS,
         {
             "environment": before,
             "loadAfter": environment()["load"],
@@ -129,7 +141,7 @@ def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | 
 
 
 def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 RESULTS: Final = Path(__file__).with_name("results")
-LATEST: Final = RESULTS / "latest.json"
-DETAILS: Final = RESULTS / "latest-details.json"
+LATEST: Final = "latest.json"
+DETAILS: Final = "latest-details.json"
 
 NOTHING: Final = "Nothing has been measured yet: `make bench`, then `make documents`."
 
 
 def results_table() -> str:
     """Return a Markdown table of the medians."""
-    if not LATEST.exists():
+    if not (RESULTS / LATEST).exists():
         return NOTHING
     lines = ["| workload | engine | records/s | CPU µs a record | p50, p99 ms | MB resident |", "| --- " * 6 + "|"]
-    for result in json.loads(LATEST.read_text()):
+    for result in json.loads((RESULTS / LATEST).read_text()):
         latency = result["latencyMillis"]
         cells = (
             result["workload"],
@@ -34,9 +34,9 @@ def results_table() -> str:
 
 def musts_table() -> str:
     """Return a Markdown table of the bounds and what they came to, and under what conditions."""
-    if not DETAILS.exists():
+    if not (RESULTS / DETAILS).exists():
         return NOTHING
-    details = json.loads(DETAILS.read_text())
+    details = json.loads((RESULTS / DETAILS).read_text())
     lines = ["| workload | what | must | aim | measured | |", "| --- " * 6 + "|"]
     for must in details["musts"]:
         measured = "" if must["measured"] is None else f"{must['measured']:,.2f} {must['unit']}"

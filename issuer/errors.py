@@ -41,6 +41,10 @@ class SplitCopartitionError(Exception):
     """This member was assigned a part of a co-partition; two owners would fence each other for ever."""
 
 
+class OvertakenError(Exception):
+    """Another owner fenced this one during its take-over, so what it read is of two owners. A restart reads it anew."""
+
+
 class BrokenChainError(Exception):
     """Requests came twice or out of order, so one could be answered twice. A restart resumes at the checkpoint."""
 

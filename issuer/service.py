@@ -27,7 +27,7 @@ from issuer.key_ring import KeyRing
 from issuer.refusal_rate import RefusalRate
 from issuer.settings import IssuerSettings
 from issuer.state import CopartitionState
-from issuer.takeover import checkpoint_offsets, require_unchanged_topics, restore_memory, topic_ids
+from issuer.takeover import checkpoint_offsets, require_owned, require_unchanged_topics, restore_memory, topic_ids
 from issuer.topics import partition_counts, reply_topics, shared_count
 from policy.policy_file import load_policy
 from schemas.timestamp import Timestamp
@@ -109,8 +109,10 @@ class Issuer:
                     self._ownership.result()
                     raise OwnershipLostError("the ownership ended by itself")
         finally:
-            await self._release()
-            await group.leave()
+            try:
+                await self._release()  # raises what the ownership ended with
+            finally:
+                await group.leave()
 
     async def _release(self) -> None:
         """End the ownership; what it was about to commit is aborted, and the next owner answers it."""
@@ -141,12 +143,17 @@ class Issuer:
         restore_seconds = self._settings.restore_timeout_ms / _MILLIS
         ids = await topic_ids(self._kafka, watermarks)
         # Each waits for the broker most of the time, and none needs what another finds.
-        async with asyncio.TaskGroup() as tasks:
-            checkpoints = tasks.create_task(
-                checkpoint_offsets(self._kafka, watermarks, partitions, partition_count, ids)
-            )
-            tasks.create_task(restore_memory(self._kafka, states, restore_seconds))
-            unopened = tasks.create_task(self._view(states))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                checkpoints = tasks.create_task(
+                    checkpoint_offsets(self._kafka, watermarks, partitions, partition_count, ids)
+                )
+                tasks.create_task(restore_memory(self._kafka, states, restore_seconds))
+                unopened = tasks.create_task(self._view(states))
+        except ExceptionGroup as group:
+            if isinstance(refusal := _first(group), RefusedError):
+                await require_owned(self._kafka, writers, refusal)
+            raise
         offsets = checkpoints.result()
         view = await stack.enter_async_context(unopened.result())
         freshness = Freshness(self._kafka, view, watermarks, self._settings.freshness_timeout_ms / _MILLIS)

@@ -10,20 +10,24 @@
 5. Hand over :class:`~issuer.copartition.Copartition` objects that stand at their checkpoints. Requests are read from
    there explicitly; the group's committed offsets are for monitoring only.
 
-What cannot be squared is a :class:`~issuer.errors.RefusedError` that says what would be lost.
+What cannot be squared is a :class:`~issuer.errors.RefusedError` that says what would be lost; but who was fenced
+meanwhile, and may have read half before its successor's commits and half after them, crashes instead and reads it anew.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from issuer.copartition import SOURCES
+from issuer.copartition import SERVICE, SOURCES
 from issuer.errors import (
     CheckpointMissingError,
     CheckpointOutOfRangeError,
     NewerStateError,
+    OvertakenError,
     PartitionCountError,
+    RefusedError,
     UnreadableStateError,
 )
 from issuer.state import CopartitionState
@@ -33,6 +37,7 @@ from schemas.topics import BINDINGS, DECISIONS, ISSUER_PROGRESS
 from transport.settings import KafkaSettings
 from transport.views import last_records, read_to_high_watermark
 from transport.watermarks import Watermarks
+from transport.writer import TransactionalWriter
 
 _LAST_RECORD_SECONDS: Final = 60.0
 _WATCHED: Final = (*SOURCES, DECISIONS, BINDINGS)
@@ -125,6 +130,28 @@ async def checkpoint_offsets(
             _check_offset(found, place, name, low[place], high[place])
         offsets[place.partition][name] = low[place] if found is None else found.offsets[name]
     return offsets
+
+
+async def require_owned(
+    kafka: KafkaSettings, writers: Mapping[int, TransactionalWriter], refusal: RefusedError
+) -> None:
+    """Let a refusal stand only if nobody else has written while its reason was read.
+
+    ``writers`` are those of the co-partitions being taken.
+
+    Raises:
+        OvertakenError: another owner has fenced one of them.
+        WriterError, KafkaError: the broker did not say.
+    """
+    group_id, source = kafka.group_id(SERVICE), kafka.topic(SOURCES[0])
+    answers = await asyncio.gather(
+        *(writer.is_fenced(group_id, TopicPartition(source, p)) for p, writer in writers.items())
+    )
+    if fenced := [partition for partition, is_fenced in zip(writers, answers, strict=True) if is_fenced]:
+        raise OvertakenError(
+            f"another issuer took over co-partitions {fenced} during this take-over, so what was read is no state of "
+            f"theirs ({type(refusal).__name__}: {refusal}). A restart reads it anew"
+        ) from refusal
 
 
 def _read_checkpoint(record: ConsumerRecord, partition_count: int) -> IssuerProgress:

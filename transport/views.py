@@ -11,17 +11,14 @@ rows.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import NoReturn, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka import ConsumerRecord, TopicPartition
 
-from transport.client import consumer_arguments
-from transport.consumer_shutdown import stop_consumer
-from transport.polling import check_fetching, poll
+from transport.committed_reader import NotCaughtUpError, OnBatch, behind, committed_reader
+from transport.polling import check_fetching
 from transport.settings import KafkaSettings
 from transport.watermarks import Watermarks, high_watermark
 
@@ -36,34 +33,6 @@ __all__ = [
     "last_records",
     "read_to_high_watermark",
 ]
-
-OnBatch = Callable[[TopicPartition, Sequence[ConsumerRecord]], None]
-"""Called with at least one record of one partition, in the order of offsets, each once. It must not block
-for long."""
-
-MAX_BATCH_RECORDS = 10_000
-"""Records handed over at once, at most; between two batches the event loop gets its turn."""
-
-POLL_MS = 100
-"""How long a poll waits for records: an advance that brings none (an aborted transaction) is noticed that
-late."""
-
-
-class NotCaughtUpError(Exception):
-    """A reader did not reach an offset in time.
-
-    An open transaction in front, which holds back what comes after it, leads to this as well as a broker
-    that does not answer. `behind` maps each partition that is short to its position and the offset it
-    should have reached.
-    """
-
-    def __init__(self, behind: Mapping[TopicPartition, tuple[int, int]], timeout_seconds: float) -> None:
-        positions = ", ".join(
-            f"{partition.topic} [{partition.partition}] at {position} of {offset}"
-            for partition, (position, offset) in sorted(behind.items())
-        )
-        super().__init__(f"not caught up within {timeout_seconds:g} s: {positions}")
-        self.behind = dict(behind)
 
 
 class ViewFailedError(Exception):
@@ -90,15 +59,15 @@ async def read_to_high_watermark(
     Raises NotCaughtUpError; aiokafka's OffsetOutOfRangeError if a `start` is no longer kept, or another
     KafkaError; what `on_batch` raises.
     """
-    async with _reader(settings, partitions, start) as reader:
+    async with committed_reader(settings, partitions, start) as reader:
         async with Watermarks(settings) as watermarks:
             goals = await watermarks.high(partitions)
         try:
             async with asyncio.timeout(timeout_seconds):
-                while _behind(reader.positions, goals):
+                while behind(reader.positions, goals):
                     await reader.poll(on_batch)
         except TimeoutError:
-            raise NotCaughtUpError(_behind(reader.positions, goals), timeout_seconds) from None
+            raise NotCaughtUpError(behind(reader.positions, goals), timeout_seconds) from None
         return dict(reader.positions)
 
 
@@ -202,11 +171,11 @@ class View:
         try:
             async with asyncio.timeout(timeout_seconds):
                 self._raise_if_ended()
-                while _behind(self._positions, offsets):
+                while behind(self._positions, offsets):
                     await self._wait_for_advance()
                     self._raise_if_ended()
         except TimeoutError:
-            raise NotCaughtUpError(_behind(self._positions, offsets), timeout_seconds) from None
+            raise NotCaughtUpError(behind(self._positions, offsets), timeout_seconds) from None
 
     async def failed(self) -> NoReturn:
         """Wait until following fails. Raises ViewFailedError then, and never returns."""
@@ -228,7 +197,7 @@ class View:
         await self.close()
 
     async def _follow(self) -> None:
-        async with _reader(self._settings, self._partitions, self._start) as reader:
+        async with committed_reader(self._settings, self._partitions, self._start) as reader:
             while True:
                 self._advance(reader.positions)
                 await reader.poll(self._on_batch)
@@ -249,74 +218,3 @@ class View:
             raise ViewFailedError("the view is not open")
         if self._task.done():
             raise ViewFailedError("the view has stopped following") from self._task.exception()
-
-
-class _Reader:
-    """A read_committed consumer, with the positions up to which records were handed over."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int]) -> None:
-        self.positions = dict(starts)
-        self._consumer = consumer
-        self._unread: set[TopicPartition] = set()
-
-    async def seek(self, given: Mapping[TopicPartition, int]) -> None:
-        """Go to the given offsets, in the other partitions to the first one kept."""
-        self._unread = self.positions.keys() - given.keys()
-        await self._begin(self._unread)
-        for partition, offset in given.items():
-            self._seek(partition, offset)
-
-    async def poll(self, on_batch: OnBatch) -> None:
-        """Wait shortly for records, hand over what came, and move the positions."""
-        reached = dict(self.positions)
-        try:
-            batches = await poll(self._consumer, reached, timeout_ms=POLL_MS, max_records=MAX_BATCH_RECORDS)
-        except OffsetOutOfRangeError as error:
-            partitions = set(error.args[0])
-            if not partitions <= self._unread:
-                raise
-            # Retention moved the start of the log between the question and the first fetch. Nothing that
-            # still exists is passed over by beginning again.
-            await self._begin(partitions)
-            return
-        for partition, records in batches.items():
-            on_batch(partition, records)
-        self._unread = {partition for partition in self._unread if reached[partition] == self.positions[partition]}
-        self.positions = reached
-        # A poll that finds records does not suspend, and a long restore must not stop the rest of the
-        # process.
-        await asyncio.sleep(0)
-
-    async def _begin(self, partitions: Collection[TopicPartition]) -> None:
-        if partitions:
-            for partition, offset in (await self._consumer.beginning_offsets(list(partitions))).items():
-                self._seek(partition, offset)
-
-    def _seek(self, partition: TopicPartition, offset: int) -> None:
-        self._consumer.seek(partition, offset)
-        self.positions[partition] = offset
-
-
-@contextlib.asynccontextmanager
-async def _reader(
-    settings: KafkaSettings, partitions: Collection[TopicPartition], start: Mapping[TopicPartition, int] | None
-) -> AsyncIterator[_Reader]:
-    consumer = AIOKafkaConsumer(**consumer_arguments(settings))
-    try:
-        await consumer.start()
-        consumer.assign(list(partitions))
-        reader = _Reader(consumer, dict.fromkeys(partitions, 0))
-        await reader.seek(start or {})
-        yield reader
-    finally:
-        await stop_consumer(consumer)
-
-
-def _behind(
-    positions: Mapping[TopicPartition, int], goals: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, tuple[int, int]]:
-    return {
-        partition: (positions.get(partition, 0), goal)
-        for partition, goal in goals.items()
-        if positions.get(partition, 0) < goal
-    }

@@ -18,17 +18,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from transport.client import transactional_producer_arguments
+from transport.commits import (
+    Committed,
+    DeliveryTimeoutError,
+    OffsetUnknownError,
+    Step,
+    UnknownPartitionError,
+    UnknownTopicError,
+    WriterError,
+    WriterUnusableError,
+)
 from transport.outgoing import OutgoingRecord, RecordTooLargeError, record_size
 from transport.producer_shutdown import stop_producer
+from transport.record_batches import Batches, in_batches
 from transport.settings import KafkaSettings
 
 __all__ = [
@@ -45,84 +54,6 @@ __all__ = [
     "WriterUnusableError",
     "record_size",
 ]
-
-
-class Step(IntEnum):
-    """How far a commit has come, and what a crash right there leaves behind."""
-
-    CHECKED = 1
-    """Every record fits and has a partition. The broker knows nothing: a crash leaves nothing behind."""
-
-    BEGUN = 2
-    """The client is in a transaction, which the broker has not heard of: a crash leaves nothing behind."""
-
-    RECORDS_WRITTEN = 3
-    """Rows and outputs are in the logs, in an open transaction. A crash leaves them invisible at
-    read_committed and holds back later records of those partitions until the next owner's `open()`, or
-    `transaction_timeout_ms` later the broker, aborts them."""
-
-    LAST_WRITTEN = 4
-    """As RECORDS_WRITTEN, with the progress record among them."""
-
-    OFFSETS_SENT = 5
-    """As LAST_WRITTEN; the group's offsets are held by the coordinator and are dropped with the
-    transaction."""
-
-    COMMITTED = 6
-    """All of it is durable and visible. A crash loses nothing: the next owner resumes from this progress
-    record. (A crash just before, with the commit on its way, ends here or in OFFSETS_SENT: the progress
-    record tells which.)"""
-
-
-class Committed(NamedTuple):
-    """What a commit did.
-
-    `next_offsets` holds, for each partition written, the offset after the last record written to it. The
-    transaction's marker takes the offset after that, so the partition's end is further on.
-    """
-
-    next_offsets: Mapping[TopicPartition, int]
-
-
-class WriterError(Exception):
-    """A commit or an opening that failed.
-
-    The owner crashes; nothing of the transaction is visible unless said.
-    """
-
-
-class UnknownPartitionError(WriterError):
-    """A record names a partition that its topic does not have. Raised before the transaction."""
-
-    def __init__(self, topic: str, partition: int, partitions: int) -> None:
-        super().__init__(f"{topic} has {partitions} partitions, so there is no partition {partition}")
-        self.topic, self.partition, self.partitions = topic, partition, partitions
-
-
-class UnknownTopicError(WriterError):
-    """The broker knows no such topic. Raised before the transaction."""
-
-    def __init__(self, topic: str) -> None:
-        super().__init__(f"the broker has no topic {topic}; create it with `kordon topics apply`")
-        self.topic = topic
-
-
-class DeliveryTimeoutError(WriterError):
-    """Opening, or a commit, took longer than `delivery_timeout_ms`.
-
-    Whether a commit took place is not known.
-    """
-
-
-class OffsetUnknownError(WriterError):
-    """The broker acknowledged a batch without its offset, so the progress record cannot be made."""
-
-
-class WriterUnusableError(WriterError):
-    """A commit on a writer that is not open, is closed, or has failed before."""
-
-
-_Batches = dict[TopicPartition, list[BatchBuilder]]
 
 
 class TransactionalWriter:
@@ -197,8 +128,39 @@ class TransactionalWriter:
         another KafkaError, after which the writer refuses every further commit; WriterUnusableError.
         """
         producer = self._opened()
-        batches = self._batches(producer, records)
+        batches = in_batches(producer, records, self._settings.max_record_bytes)
         return self._commit(producer, batches, dict(offsets), group_id, last)
+
+    async def is_fenced(self, group_id: str, offset_of: TopicPartition) -> bool:
+        """Ask the transaction coordinator whether another owner has opened this transactional id since.
+
+        It looks at the epoch of every request, so a transaction is begun that adds to `group_id` an offset of
+        `offset_of` (full topic name), and aborted: no record is written and no offset changes. A crash in between
+        leaves what `Step.OFFSETS_SENT` leaves, without records. After a no, nobody else had written under this
+        transactional id when the question was asked.
+
+        After a yes the writer refuses every commit. Raises DeliveryTimeoutError, WriterUnusableError, aiokafka's
+        KafkaError: there was no answer.
+        """
+        async with self._lock:
+            producer = self._opened()
+            try:
+                async with asyncio.timeout(self._delivery_timeout_seconds):
+                    await producer.begin_transaction()
+                    self._aborts_on_close = True
+                    await producer.send_offsets_to_transaction({offset_of: 0}, group_id)
+                    self._aborts_on_close = False
+                    await producer.abort_transaction()
+            except BaseException as error:
+                self._failure = error
+                if isinstance(error, ProducerFenced):
+                    return True
+                if isinstance(error, TimeoutError):
+                    raise DeliveryTimeoutError(
+                        f"asking who owns {self.transactional_id}: {self._timeout_text}"
+                    ) from error
+                raise
+            return False
 
     async def close(self) -> None:
         """Wait for a commit under way, abort an open transaction, disconnect; may be called again."""
@@ -219,7 +181,7 @@ class TransactionalWriter:
     async def _commit(
         self,
         producer: AIOKafkaProducer,
-        batches: _Batches,
+        batches: Batches,
         offsets: dict[TopicPartition, int],
         group_id: str,
         last: Callable[[Mapping[TopicPartition, int]], Sequence[OutgoingRecord]],
@@ -227,7 +189,7 @@ class TransactionalWriter:
         async with self._lock:
             self._opened()
             if not batches and not offsets:
-                batches = self._batches(producer, last({}))
+                batches = in_batches(producer, last({}), self._settings.max_record_bytes)
                 if not batches:
                     return Committed({})
                 last = _nothing
@@ -246,7 +208,7 @@ class TransactionalWriter:
     async def _transaction(
         self,
         producer: AIOKafkaProducer,
-        batches: _Batches,
+        batches: Batches,
         offsets: dict[TopicPartition, int],
         group_id: str,
         last: Callable[[Mapping[TopicPartition, int]], Sequence[OutgoingRecord]],
@@ -257,7 +219,7 @@ class TransactionalWriter:
         self._on_step(Step.BEGUN)
         next_offsets = await self._write(producer, batches)
         self._on_step(Step.RECORDS_WRITTEN)
-        closing = self._batches(producer, last(dict(next_offsets)))
+        closing = in_batches(producer, last(dict(next_offsets)), self._settings.max_record_bytes)
         if closing:
             await self._check_partitions(closing)
             next_offsets |= await self._write(producer, closing)
@@ -270,7 +232,7 @@ class TransactionalWriter:
         self._on_step(Step.COMMITTED)
         return Committed(next_offsets)
 
-    async def _write(self, producer: AIOKafkaProducer, batches: _Batches) -> dict[TopicPartition, int]:
+    async def _write(self, producer: AIOKafkaProducer, batches: Batches) -> dict[TopicPartition, int]:
         """Send the batches and wait until each is acknowledged; the next offset of every partition."""
         sent: list[tuple[TopicPartition, int, asyncio.Future[Any]]] = []
         for target, builders in batches.items():
@@ -289,29 +251,7 @@ class TransactionalWriter:
             next_offsets[target] = result.offset + count
         return next_offsets
 
-    def _batches(self, producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> _Batches:
-        limit = self._settings.max_record_bytes
-        batches: _Batches = {}
-        builders: list[BatchBuilder] = []
-        target: tuple[str, int] | None = None
-        for record in records:
-            # Records come in runs of one target, each up to every row of a co-partition.
-            if target != record[:2]:
-                target = record[:2]
-                builders = batches.setdefault(TopicPartition(*target), [])
-            if builders and _append(builders[-1], record):
-                continue
-            # Only the first record of a batch can be larger than a batch may be.
-            size = record_size(record)
-            builders.append(producer.create_batch())
-            if size > limit or not _append(builders[-1], record):
-                raise RecordTooLargeError(record.topic, record.partition, size, limit)
-        for builders in batches.values():
-            # An open batch could still be added to by aiokafka's own `send`.
-            builders[-1].close()
-        return batches
-
-    async def _check_partitions(self, batches: _Batches) -> None:
+    async def _check_partitions(self, batches: Batches) -> None:
         for target in batches:
             partitions = await self.partition_count(target.topic)
             if not 0 <= target.partition < partitions:
@@ -331,15 +271,6 @@ class TransactionalWriter:
     @property
     def _timeout_text(self) -> str:
         return f"not done within delivery_timeout_ms = {self._settings.delivery_timeout_ms}"
-
-
-def _append(builder: BatchBuilder, record: OutgoingRecord) -> bool:
-    _, _, key, value, headers, timestamp = record
-    if timestamp is not None:
-        # aiokafka without its C extension takes exactly an int, not a subclass such as Timestamp.
-        timestamp = int(timestamp)
-    added = builder.append(timestamp=timestamp, key=key, value=value, headers=list(headers) if headers else [])
-    return added is not None
 
 
 def _nothing(next_offsets: Mapping[TopicPartition, int]) -> Sequence[OutgoingRecord]:

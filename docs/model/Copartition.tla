@@ -49,7 +49,7 @@ TakeOver ==
   THEN <<"Assigned", "RowsRestored", "CheckpointFound", "CheckpointChecked", "Fenced", "HandedOver">>
   ELSE <<"Assigned", "Fenced", "RowsRestored", "CheckpointFound", "CheckpointChecked", "HandedOver">>
 Before(step) == TakeOver[(CHOOSE i \in 2 .. Len(TakeOver) : TakeOver[i] = step) - 1]
-TakingOver == {TakeOver[i] : i \in 1 .. Len(TakeOver) - 1}
+TakingOver == {TakeOver[i] : i \in 1 .. Len(TakeOver) - 1} \cup {"CannotBeSquared"}
 
 \* pc         how far membership and take-over have come
 \* behind     generations since the one this member was assigned in; 2 stands for more, or for never
@@ -275,12 +275,23 @@ CheckpointFound(w) ==
   /\ worker' = [worker EXCEPT ![w].pc = "CheckpointFound", ![w].pos = LastOf(Stable("progress"), None)]
   /\ UNCHANGED <<group, txn, log, offset, budget>>
 
+\* Rows or transitions without a checkpoint cannot be squared; whether to refuse is another question.
 CheckpointChecked(w) ==
   /\ worker[w].pc = Before("CheckpointChecked")
-  /\ LET untouched == Stable("rows") = <<>> /\ Stable("transitions") = <<>> IN
-     worker' = [worker EXCEPT ![w].pc = IF @ # "Down" /\ worker[w].pos = None /\ ~untouched
-                                        THEN "Refused" ELSE "CheckpointChecked",
+  /\ LET untouched == Stable("rows") = <<>> /\ Stable("transitions") = <<>>
+         squares == worker[w].pos # None \/ untouched IN
+     worker' = [worker EXCEPT ![w].pc = IF squares THEN "CheckpointChecked"
+                                        ELSE IF Has("FenceUnasked") THEN "Refused" ELSE "CannotBeSquared",
                               ![w].pos = IF @ = None THEN 0 ELSE @]
+  /\ UNCHANGED <<group, txn, log, offset, budget>>
+
+\* The coordinator tells by the epoch, once no markers are under way. Who is fenced crashes, as at a commit.
+FenceAsked(w) ==
+  /\ worker[w].pc = "CannotBeSquared"
+  /\ IF worker[w].epoch = "current"
+     THEN /\ txn[Id(w)].state = "none"
+          /\ worker' = [worker EXCEPT ![w].pc = "Refused"]
+     ELSE worker' = [worker EXCEPT ![w] = [Nothing EXCEPT !.pc = "MetFence", !.epoch = worker[w].epoch]]
   /\ UNCHANGED <<group, txn, log, offset, budget>>
 
 HandedOver(w) ==
@@ -384,7 +395,7 @@ Next ==
        \/ Folded(w) \/ SnapshotTaken(w) \/ Checked(w) \/ Begun(w) \/ RecordsWritten(w) \/ LastWritten(w)
        \/ OffsetsSent(w) \/ CommitDecided(w) \/ Committed(w) \/ MetFence(w) \/ DownAgain(w)
        \/ FenceUnderWay(w) \/ Fenced(w) \/ RowsRestored(w) \/ CheckpointFound(w) \/ CheckpointChecked(w)
-       \/ HandedOver(w) \/ Sought(w)
+       \/ FenceAsked(w) \/ HandedOver(w) \/ Sought(w)
        \/ EpochEnded(w) \/ TakeOverStopped(w) \/ Suspended(w) \/ PendingCommitted(w) \/ Joined(w) \/ Assigned(w)
        \/ Started(w) \/ Crashed(w) \/ Evicted(w)
   \/ \E id \in Ids : MarkerWritten(id) \/ TimedOut(id)
@@ -431,9 +442,6 @@ RevokeSettles == \A w \in group.joined : worker[w].commit = "none" /\ ~HasNews(w
 MembersAreNotFenced ==
   \A w \in Workers : worker[w].pc = "MetFence" /\ w \in group.members => worker[w].epoch # "fencedByOwner"
 
-\* No crash leaves behind what a rightful take-over refuses.
-OnlyZombiesRefuse == \A w \in Workers : worker[w].pc = "Refused" => worker[w].epoch # "current"
-
-\* Not so: a take-over that is overtaken may read what two owners wrote (README.md, findings).
+\* No crash leaves behind what a take-over refuses, and nobody refuses because of what a successor has written.
 NobodyRefuses == \A w \in Workers : worker[w].pc # "Refused"
 =============================================================================

@@ -117,7 +117,7 @@ def _tell(claims: CapsuleClaims | DenialClaims, *, as_json: bool) -> int:
         click.echo("a valid denial" if claims.denied else "a valid capsule")
         bound = fields.pop("cnf", None)
         fields["cnf"] = None if bound is None else bound["jkt"]
-        # Sealed, and of use to its node alone.
-        fields.pop("sealedRuntimeKey", None)
+        # Said above; sealed, and of use to its node alone.
+        fields = {name: value for name, value in fields.items() if name not in {"denied", "sealedRuntimeKey"}}
         print_fields(fields)
     return ExitStatus.DENIED if claims.denied else ExitStatus.OK

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kordon.failures import ExitStatus
 from kordon.operator_options import actor_option
-from kordon.output import counted, json_option, print_json, print_table, remark
+from kordon.output import json_option, print_json
 from kordon.since import Since
 
 if TYPE_CHECKING:
-    from kordon.operations.letters import Letter, Tally
-    from kordon.operations.replaying import Plan, Selection
+    from kordon.operations.replaying import Selection
     from transport.settings import KafkaSettings
 
 
@@ -58,8 +57,9 @@ rule, message, key, replayed}]}; replayed counts the letters that `kordon dlq re
 @json_option
 def list_letters(topic: str | None, *, rule: str | None, since: int | None, limit: int, as_json: bool) -> None:
     """Count dead letters by topic and rule, and show the newest; of TOPIC alone if it is given."""
+    from kordon.operations.letter_output import print_tally, tally_json  # noqa: PLC0415 - so that --help is fast
     from kordon.operations.letter_reading import DEAD_LETTERED, dead_letter_topic, read_letters  # noqa: PLC0415
-    from kordon.operations.letters import Tally  # noqa: PLC0415 - so that --help is fast
+    from kordon.operations.letters import Tally  # noqa: PLC0415
     from transport.settings import KafkaSettings  # noqa: PLC0415
 
     settings = KafkaSettings.load()
@@ -67,48 +67,9 @@ def list_letters(topic: str | None, *, rule: str | None, since: int | None, limi
     tally = Tally(limit, rule)
     asyncio.run(read_letters(settings, [dead_letter_topic(settings, name) for name in names], tally.take, since=since))
     if as_json:
-        print_json(_tally_json(tally))
+        print_json(tally_json(tally))
     else:
-        _print_tally(tally)
-
-
-def _tally_json(tally: Tally) -> dict[str, Any]:
-    return {
-        "rules": [
-            {
-                "topic": topic,
-                "rule": rule,
-                "letters": count.letters,
-                "replayed": count.replayed,
-                "oldest": _time(count.oldest),
-                "newest": _time(count.newest),
-            }
-            for (topic, rule), count in sorted(tally.counts.items())
-        ],
-        "newest": [_summary(letter) | {"replayed": tally.is_replayed(letter)} for letter in tally.newest],
-    }
-
-
-def _print_tally(tally: Tally) -> None:
-    if not tally.counts:
-        remark("There are no dead letters.")
-        return
-    columns = ("topic", "rule", "letters", "replayed", "oldest", "newest")
-    print_table(columns, [tuple(row.values()) for row in _tally_json(tally)["rules"]])
-    if tally.newest:
-        click.echo()
-        rows = [
-            (
-                _time(letter.at),
-                letter.place.text,
-                letter.key_text,
-                letter.rule,
-                f"{letter.message}{' (replayed)' if tally.is_replayed(letter) else ''}",
-            )
-            for letter in tally.newest
-        ]
-        print_table(("at", "topic/partition/offset", "key", "rule", "message"), rows)
-        remark("`kordon dlq show TOPIC PARTITION OFFSET` shows a letter whole, and what to do about it.")
+        print_tally(tally)
 
 
 @dlq.command(
@@ -130,71 +91,18 @@ advice {cause, cure, replay}. A value may hold a secret that was sent to the wro
 @json_option
 def show(topic: str, partition: int, offset: int, *, as_json: bool) -> None:
     """Show one dead letter whole, and what to do about it."""
-    from kordon.operations.letter_reading import dead_letter_topic, letter_at  # noqa: PLC0415 - so that --help is fast
+    from kordon.operations.letter_output import print_whole, whole  # noqa: PLC0415 - so that --help is fast
+    from kordon.operations.letter_reading import dead_letter_topic, letter_at  # noqa: PLC0415
     from transport.replay import Place  # noqa: PLC0415
     from transport.settings import KafkaSettings  # noqa: PLC0415
 
     settings = KafkaSettings.load()
     letter, actor = asyncio.run(letter_at(settings, Place(dead_letter_topic(settings, topic), partition, offset)))
-    whole = _whole(letter) | {"replayedBy": actor}
+    told = whole(letter, actor)
     if as_json:
-        print_json(whole)
+        print_json(told)
     else:
-        _print_whole(whole)
-
-
-def _whole(letter: Letter) -> dict[str, Any]:
-    from kordon.operations.advice import advice_on  # noqa: PLC0415 - so that --help is fast
-    from kordon.operations.letters import readable  # noqa: PLC0415
-
-    cause = letter.cause
-    return _summary(letter) | {
-        "key": None if letter.key is None else readable(letter.key),
-        "value": None if letter.value is None else readable(letter.value, lines=True),
-        "headers": [
-            [readable(name.encode(errors="replace")), None if value is None else readable(value)]
-            for name, value in letter.headers
-        ],
-        "source": None
-        if cause is None
-        else {
-            "topic": cause.topic,
-            "partition": cause.partition,
-            "offset": cause.offset,
-            "timestamp": letter.timestamp,
-        },
-        "sha256": letter.sha256,
-        "cut": letter.cut,
-        "advice": advice_on(letter)._asdict(),
-    }
-
-
-def _print_whole(whole: dict[str, Any]) -> None:
-    source = whole["source"]
-    lines = [
-        ("letter", f"{whole['topic']} [{whole['partition']}] offset {whole['offset']}, written {whole['at']}"),
-        ("rule", whole["rule"]),
-        ("message", whole["message"]),
-        (
-            "from",
-            "unknown"
-            if source is None
-            else f"{source['topic']} [{source['partition']}] offset {source['offset']}, "
-            f"timestamp {_time_of_text(source['timestamp'])}",
-        ),
-        ("sha256", whole["sha256"]),
-        ("cut", whole["cut"] or "nothing"),
-        ("replayed", "no" if whole["replayedBy"] is None else f"by {whole['replayedBy']}"),
-        *((f"header {name}", value) for name, value in whole["headers"]),
-        ("key", whole["key"]),
-        ("value", whole["value"]),
-        ("cause", whole["advice"]["cause"]),
-        ("cure", whole["advice"]["cure"]),
-        ("replay", whole["advice"]["replay"]),
-    ]
-    width = max(len(name) for name, _ in lines)
-    for name, text in lines:
-        click.echo(f"{name.ljust(width)}  {'(none)' if text is None else text}")
+        print_whole(told)
 
 
 @dlq.command(
@@ -248,6 +156,7 @@ def replay(
 ) -> int:
     """Write chosen dead letters back to the topics they came from, each once."""
     from kordon.operations import replaying  # noqa: PLC0415 - so that --help is fast
+    from kordon.operations.letter_output import plan_json, print_plan  # noqa: PLC0415
     from transport.settings import KafkaSettings  # noqa: PLC0415
 
     if not (topics or rule or offsets or since is not None or take_all):
@@ -259,9 +168,9 @@ def replay(
     do = replaying.replay if yes else replaying.look
     planned = asyncio.run(do(settings, selection, actor))
     if as_json:
-        print_json(_plan_json(planned, written=yes))
+        print_json(plan_json(planned, written=yes))
     else:
-        _print_plan(planned, written=yes)
+        print_plan(planned, written=yes)
     return ExitStatus.REFUSED if planned.refused else ExitStatus.OK
 
 
@@ -290,59 +199,3 @@ def _offset(text: str) -> tuple[int, int]:
     if not slash or not all(part.isascii() and part.isdecimal() for part in (partition, offset)):
         raise click.BadParameter(f"{text!r} is not PARTITION/OFFSET, such as 3/42.", param_hint="--offset")
     return int(partition), int(offset)
-
-
-def _plan_json(planned: Plan, *, written: bool) -> dict[str, Any]:
-    return {
-        "written": written,
-        "replayed": [
-            {
-                "letter": each.letter.place.text,
-                "rule": each.letter.rule,
-                "key": each.letter.key_text,
-                "to": f"{each.record.topic}/{each.record.partition}",
-            }
-            for each in planned.replays
-        ],
-        "already": [letter.place.text for letter in planned.already],
-        "refused": [{"letter": letter.place.text, "why": why.value} for letter, why in planned.refused],
-        "left": planned.left,
-    }
-
-
-def _print_plan(planned: Plan, *, written: bool) -> None:
-    shown = _plan_json(planned, written=written)
-    if planned.replays:
-        print_table(("letter", "rule", "key", "to"), [tuple(each.values()) for each in shown["replayed"]])
-    for each in shown["refused"]:
-        remark(f"{each['letter']} cannot be replayed: {each['why']}.")
-    if planned.already:
-        remark(f"Passed over, as replayed before: {len(planned.already)}.")
-    if planned.left:
-        remark(f"Left by --limit: {planned.left}; run it again for them.")
-    if not planned.replays:
-        remark("There is nothing to replay.")
-    elif written:
-        remark(f"Written, in one transaction: {counted(len(planned.replays), 'letter')}.")
-    else:
-        remark(f"Nothing is written. With --yes it would be {counted(len(planned.replays), 'letter')}.")
-
-
-def _summary(letter: Letter) -> dict[str, Any]:
-    return {
-        **letter.place._asdict(),
-        "at": _time(letter.at),
-        "rule": letter.rule,
-        "message": letter.message,
-        "key": letter.key_text,
-    }
-
-
-def _time(millis: int) -> str:
-    from schemas.timestamp import Timestamp  # noqa: PLC0415 - so that --help is fast
-
-    return str(Timestamp(millis)) if 0 <= millis <= Timestamp.LATEST else str(millis)
-
-
-def _time_of_text(text: str | None) -> str:
-    return "unknown" if text is None else _time(int(text)) if text.isascii() and text.isdecimal() else text

@@ -118,6 +118,11 @@ def _step_row(step: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _verdict(log: Mapping[str, Any]) -> str:
     revision = log["revision"]
+    if log["unrecordedRow"] is not None:
+        return (
+            f"A later row of the node lies at offset {log['unrecordedRow']} of node.risk.v1, and no progress record "
+            "covers it: the worker did not write it. Find out who may write there."
+        )
     if log["verdict"] == "equal":
         return f"The same row comes out as is stored, field by field, at revision {revision['stored']}."
     told = (

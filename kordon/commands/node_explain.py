@@ -89,7 +89,7 @@ async def _from_log(settings: KafkaSettings, node_id: str, rules: Policy) -> dic
             ExitStatus.REFUSED, str(error), "Was it written by a newer Kordon? Then use its command."
         ) from None
     refolded = refold(node_id, log.order.ordered, rules, log.refused_commands)
-    return log_view(log.kept, log.order, refolded, stored, rules.version)
+    return log_view(log, refolded, stored, rules.version)
 
 
 def _policy(policy_file: Path | None) -> Policy:

@@ -13,13 +13,13 @@ from schemas.risk import NodeStatus, Signal, SignalKind
 from schemas.timestamp import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from kordon.nodes.evidence_reading import FoundEvidence
-    from kordon.nodes.log_reading import Kept
+    from kordon.nodes.log_reading import Kept, NodeLog
     from kordon.nodes.node_state import NodeState
     from kordon.nodes.reading import KeptRecord
-    from kordon.nodes.recorded_order import NodeRecord, RecordedOrder
+    from kordon.nodes.recorded_order import NodeRecord
     from schemas.risk import Evidence, RiskRow
 
 
@@ -60,17 +60,19 @@ def remedies(row: RiskRow) -> list[str]:
     return [_remedy(signal) for signal in row.signals]
 
 
-def log_view(
-    kept: Sequence[Kept], order: RecordedOrder, refolded: Refolded, stored: RiskRow | None, policy_version: int
-) -> dict[str, Any]:
+def log_view(log: NodeLog, refolded: Refolded, stored: RiskRow | None, policy_version: int) -> dict[str, Any]:
     """Return what the log tells, as ``fromLog`` of ``kordon node explain --from-log --json``.
 
     ``verdict`` is ``equal``; ``incomplete``, where the rows differ and records or their order are gone;
-    ``other policy``, where another version folded them; ``different`` where nothing excuses the difference.
+    ``other policy``, where another version folded them; ``different`` where nothing excuses the difference, or where a
+    row lies on the topic that the worker has not recorded.
     """
+    order, kept = log.order, log.kept
     different = differences(refolded.row, stored)
     whole = all(each.is_whole for each in kept) and order.before == 0
-    if not different:
+    if log.unrecorded_row is not None:
+        verdict = "different"
+    elif not different:
         verdict = "equal"
     elif not whole:
         verdict = "incomplete"
@@ -81,6 +83,7 @@ def log_view(
     return {
         "verdict": verdict,
         "differences": list(different),
+        "unrecordedRow": log.unrecorded_row,
         "whole": whole,
         "kept": [_kept_view(each) for each in kept],
         "folded": refolded.folded,

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from aiokafka import TopicPartition
-
 from kordon.nodes.listing import Share
-from kordon.nodes.reading import Bounds, KeptRecord, bounds_of, read
+from kordon.nodes.reading import Bounds, KeptRecord, bounds_of, groups_of, read
 from kordon.progress import progress_on_stderr
 from schemas.topics import BINDINGS, REGISTRY, RISK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from aiokafka import ConsumerRecord
+    from aiokafka import ConsumerRecord, TopicPartition
 
     from transport.settings import KafkaSettings
 
 TOPICS: Final = (REGISTRY, RISK, BINDINGS)
-OFFSETS_A_SHARE: Final = 200_000
-"""Co-partitions are read together as long as no more lies in them: a small fleet needs one connection alone."""
 
 
 async def shares_of(settings: KafkaSettings, bounds: Bounds) -> AsyncIterator[Share]:
@@ -30,7 +26,7 @@ async def shares_of(settings: KafkaSettings, bounds: Bounds) -> AsyncIterator[Sh
     ``bounds`` are of :data:`TOPICS`. Raises as :func:`kordon.nodes.reading.read`.
     """
     with progress_on_stderr("reading nodes", bounds.offsets(bounds.high)) as advance:
-        for places in groups_of(settings, bounds):
+        for places in groups_of(bounds):
             reading = _ShareReading(settings)
             await read(settings, places, bounds, reading, advance)
             yield Share(reading.registry, reading.rows, frozenset(reading.bound))
@@ -63,15 +59,3 @@ class _ShareReading:
 async def bounds_of_fleet(settings: KafkaSettings) -> Bounds:
     """Return the bounds of :data:`TOPICS`; raises as :func:`kordon.nodes.reading.bounds_of`."""
     return await bounds_of(settings, TOPICS)
-
-
-def groups_of(settings: KafkaSettings, bounds: Bounds) -> Iterator[list[TopicPartition]]:
-    """Yield the partitions of :data:`TOPICS` that are read together: of whole co-partitions, in ascending order."""
-    group: list[TopicPartition] = []
-    for number in range(bounds.partitions):
-        copartition = [TopicPartition(settings.topic(topic), number) for topic in TOPICS]
-        if group and bounds.offsets([*group, *copartition]) > OFFSETS_A_SHARE:
-            yield group
-            group = []
-        group += copartition
-    yield group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kordon.nodes.held import HeldNodes
-from kordon.nodes.reading import bounds_of, read
+from kordon.nodes.reading import bounds_of, groups_of, read
 from kordon.progress import progress_on_stderr
 from schemas.topics import QUARANTINE, RISK
 
@@ -35,6 +35,6 @@ async def read_held(settings: KafkaSettings) -> HeldNodes:
 
     with progress_on_stderr("reading who is held", bounds.offsets(bounds.high)) as advance:
         for topic, take in ((RISK, held.read_row), (QUARANTINE, held.read_transition)):
-            places = [place for place in bounds.high if place.topic == settings.topic(topic)]
-            await read(settings, places, bounds, each(take), advance)
+            for places in groups_of(bounds, settings.topic(topic)):
+                await read(settings, places, bounds, each(take), advance)
     return held

@@ -3,14 +3,15 @@
 1. Note where the progress topic ends. What it says up to there was folded from records that are on the topics by now.
 2. Read the source topics, and the dead letters of commands, to their ends.
 3. Read the progress records up to where they ended in step 1.
-4. Read the row as of the last of them: the last one below its ``riskEnd``, written in the same transaction.
+4. Read the row as of the last of them: the last one below its ``riskEnd``, written in the same transaction. A later one
+   must lie below the ``riskEnd`` of a later progress record, or the worker did not write it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kordon.nodes.reading import Bounds, bounds_of, read
+from kordon.nodes.reading import READ_SECONDS, Bounds, bounds_of, read
 from kordon.nodes.recorded_order import Lane, RecordedOrder
 from kordon.progress import progress_on_stderr
 from policy.order import FOLD_ORDER
@@ -19,6 +20,7 @@ from schemas.progress import StreamsProgress
 from schemas.timestamp import Timestamp
 from schemas.topics import COMMANDS, RISK, STREAMS_PROGRESS, dlq_of
 from transport.dead_letters import cause_of
+from transport.views import last_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,12 +49,16 @@ class Kept(NamedTuple):
 
 
 class NodeLog(NamedTuple):
-    """A node's records in the order of the fold, and the row (its bytes) as of the last recorded batch."""
+    """A node's records in the order of the fold, and the row (its bytes) as of the last recorded batch.
+
+    ``unrecorded_row`` is the offset of a row that is beyond what any progress record covers; None without one.
+    """
 
     kept: tuple[Kept, ...]
     order: RecordedOrder
     refused_commands: dict[int, str]
     row: bytes | None
+    unrecorded_row: int | None
 
 
 async def read_log(settings: KafkaSettings, node_id: str) -> NodeLog:
@@ -69,10 +75,11 @@ async def read_log(settings: KafkaSettings, node_id: str) -> NodeLog:
     with progress_on_stderr(f"reading the co-partition of {node_id}", total) as advance:
         await read(settings, list(of_sources.high), of_sources, reading.take_source, advance)
         order = await _order_of(settings, reading, of_worker, advance)
-        row = await _row_of(settings, node_id, of_worker, order, advance)
+        row, later = await _row_of(settings, node_id, of_worker, order, advance)
+        unrecorded = None if later is None or await _is_recorded(settings, of_worker, later) else later
     bounds = {**_kept_of(settings, of_sources, reading), **_kept_of(settings, of_worker, reading)}
     kept = tuple(bounds[topic] for topic in (*FOLD_ORDER, STREAMS_PROGRESS))
-    return NodeLog(kept, order, reading.refused, row)
+    return NodeLog(kept, order, reading.refused, row, unrecorded)
 
 
 class _Reading:
@@ -111,7 +118,7 @@ async def _order_of(
     settings: KafkaSettings, reading: _Reading, bounds: Bounds, advance: Callable[[int], None]
 ) -> RecordedOrder:
     order = RecordedOrder({topic: lane.records for topic, lane in reading.lanes.items()})
-    (place,) = (each for each in bounds.high if each.topic == settings.topic(STREAMS_PROGRESS))
+    place = _place_of(settings, bounds, STREAMS_PROGRESS)
 
     def take(_: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         reading.note(STREAMS_PROGRESS, records)
@@ -125,18 +132,35 @@ async def _order_of(
 
 async def _row_of(
     settings: KafkaSettings, node_id: str, bounds: Bounds, order: RecordedOrder, advance: Callable[[int], None]
-) -> bytes | None:
-    (place,) = (each for each in bounds.high if each.topic == settings.topic(RISK))
-    key, row = node_id.encode(), None
+) -> tuple[bytes | None, int | None]:
+    """Return the last row that the order covers, and the offset of the last one beyond it."""
+    place = _place_of(settings, bounds, RISK)
+    key, end = node_id.encode(), order.risk_end or 0
+    row: bytes | None = None
+    later: int | None = None
 
     def take(_: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        nonlocal row
+        nonlocal row, later
         for record in records:
-            if record.key == key and record.offset < (order.risk_end or 0):
+            if record.key == key and record.offset < end:
                 row = record.value
+            elif record.key == key:
+                later = record.offset
 
     await read(settings, [place], bounds, take, advance)
-    return row
+    return row, later
+
+
+async def _is_recorded(settings: KafkaSettings, bounds: Bounds, row: int) -> bool:
+    """Whether the worker's progress of now covers a row's offset: its record is in the row's own transaction."""
+    place = _place_of(settings, bounds, STREAMS_PROGRESS)
+    last = await last_record(settings, place, timeout_seconds=READ_SECONDS)
+    return last is not None and row < decode(StreamsProgress, last.value, STREAMS_PROGRESS).riskEnd
+
+
+def _place_of(settings: KafkaSettings, bounds: Bounds, topic: str) -> TopicPartition:
+    (place,) = (each for each in bounds.high if each.topic == settings.topic(topic))
+    return place
 
 
 def _kept_of(settings: KafkaSettings, bounds: Bounds, reading: _Reading) -> dict[str, Kept]:

@@ -13,7 +13,7 @@ from transport.views import OnBatch, read_to_high_watermark
 from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 READ_SECONDS: Final = 30.0
 """How long a read may take, and a second more for every so many offsets:"""
 SLOWEST_OFFSETS_A_SECOND: Final = 5_000
+
+OFFSETS_AT_ONCE: Final = 200_000
+"""Co-partitions are read together as long as no more lies in them: a small fleet needs one connection alone, and of a
+large one no more is in memory."""
 
 
 class KeptRecord(NamedTuple):
@@ -86,6 +90,18 @@ async def bounds_of(settings: KafkaSettings, topics: Sequence[str], node_id: str
         numbers = range(partitions) if node_id is None else [partition_of(node_id.encode(), partitions)]
         places = [TopicPartition(name, number) for name in names for number in numbers]
         return Bounds(partitions, await watermarks.low(places), await watermarks.high(places))
+
+
+def groups_of(bounds: Bounds, topic: str | None = None) -> Iterator[list[TopicPartition]]:
+    """Yield the partitions that are read together, co-partitions whole; of one ``topic`` (full name) if it is given."""
+    group: list[TopicPartition] = []
+    for number in sorted({place.partition for place in bounds.high}):
+        copartition = [place for place in bounds.high if place.partition == number and topic in {None, place.topic}]
+        if group and bounds.offsets([*group, *copartition]) > OFFSETS_AT_ONCE:
+            yield group
+            group = []
+        group += copartition
+    yield group
 
 
 async def read(

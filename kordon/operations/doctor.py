@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from issuer.key_ring import KeyRing, KeyRingError
 from issuer.settings import IssuerSettings
@@ -72,8 +73,12 @@ async def examine(settings: Settings) -> list[Check]:
         brokers = checks.judge_brokers(await describe_cluster(settings.kafka))
     except Exception as error:  # noqa: BLE001 - what lies on this machine is examined all the same
         failed = _failed("brokers", error)
-        found = f"{settings.kafka.bootstrap_servers}: {failed.found}; what needs them was not examined"
-        return [dataclasses.replace(failed, found=found), *files]
+        servers = settings.kafka.bootstrap_servers
+        # The client's own text lists sockets.
+        why = (
+            f"{servers} cannot be reached" if isinstance(error, KafkaConnectionError) else f"{servers}: {failed.found}"
+        )
+        return [dataclasses.replace(failed, found=f"{why}; what needs a broker was not examined"), *files]
     with_brokers: list[tuple[str, Examination]] = [
         ("topics", lambda: _topics(settings)),
         ("our clock", lambda: _clocks(settings)),

@@ -4,7 +4,7 @@ Stock Faust handles one record at a time (about 95 µs each), commits offsets ap
 holes in its recovery (docs/faust.md). Here Faust stays what a Faust user expects (application, agent, group
 membership, consumer thread, flow control, signals), while delivery is Kordon's own. The story of a record:
 
-1. :mod:`~streams.runtime.consumer` runs in Faust's consumer thread. One poll takes what aiokafka has fetched of every
+1. :mod:`~streams.runtime.consumer_thread` runs in Faust's. One poll takes what aiokafka has fetched of every
    source topic and makes one :class:`~streams.runtime.batches.Batch` of each co-partition: partition p of all source
    topics. A batch says from which offset to which it reaches, and in which *epoch* it was read: the life of a
    consumer between two explicit seeks.

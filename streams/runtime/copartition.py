@@ -11,7 +11,7 @@ The checkpoint, in steps; each step's name is that of the model's action (docs/m
    between two records, so nothing is folded meanwhile. Here folding goes on, and one ``await`` inside this step would
    mix rows of the next commit into this one.)
 1. CHECKED, 2. BEGUN, 3. RECORDS_WRITTEN, 4. LAST_WRITTEN, 5. OFFSETS_SENT, 6. COMMITTED:
-   :class:`transport.writer.Step` says what a crash at each leaves. An owner whose successor has fenced meets
+   :class:`transport.commits.Step` says what a crash at each leaves. An owner whose successor has fenced meets
    ``ProducerFenced`` on its way to any of 3 to 6: the worker crashes, and nothing of the transaction is visible.
 
 A failed commit is never tried again: whether the broker decided it is not known, and its rows are no longer marked as

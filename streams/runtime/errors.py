@@ -27,6 +27,10 @@ class TakeOverFailedError(DeliveryError):
     """A take-over ended without an error and without its co-partition."""
 
 
+class OvertakenError(DeliveryError):
+    """Another owner fenced this one during its take-over, so what it read is of two owners and says nothing."""
+
+
 class MissingTopicsError(DeliveryError):
     """Topics are missing. They may be created any time, so a restart is worth while."""
 

@@ -17,14 +17,17 @@ Each step's name is that of the model's action (docs/model).
    partition count and topics (by Kafka's ids), naming an offset for every source topic that the topic still holds (or
    has just reached), and rows up to an offset that the changelog has reached.
    What cannot be squared is a :class:`~streams.runtime.errors.RefusedError` that says what would be lost; nothing has
-   been written, so it is refused again until a person decides.
+   been written, so it is refused again until a person decides. But first, FENCE_ASKED: does this process still own the
+   co-partition? The coordinator is asked, in a transaction without records that is aborted. A process that was paused
+   may have read half of it before its successor's commits and half after them; then it crashes
+   (:class:`~streams.runtime.errors.OvertakenError`), and takes over again.
 5. HANDED_OVER: a :class:`~streams.runtime.copartition.Copartition` stands at the checkpoint, and commits on its
    interval from now on. The consumer then seeks to it explicitly (SOUGHT, ``Consumer.perform_seek``); the group's
    committed offsets are for monitoring only. A crash here is a crash between two commits.
 
 A process that was paused meanwhile may take these steps although the group has named another owner. It then fences that
-owner, who crashes and takes over again; or it is fenced itself, read what two owners wrote, and can commit none of it.
-Such a reader may also refuse (step 4) although nothing is wrong: the model found it, docs/model says more.
+owner, who crashes and takes over again; or it is fenced itself, read what two owners wrote, and can commit none of it
+nor refuse because of it.
 """
 
 from __future__ import annotations
@@ -38,13 +41,13 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.codec import DecodeError, decode
-from schemas.progress import PROGRESS_SCHEMA_VERSION, StreamsProgress
+from schemas.progress import StreamsProgress
+from streams.runtime.checkpoints import Positions, positions_at
 from streams.runtime.copartition import Copartition, Table
 from streams.runtime.errors import (
     CheckpointMissingError,
-    CheckpointOutOfRangeError,
-    NewerStateError,
-    PartitionCountError,
+    OvertakenError,
+    RefusedError,
     UnreadableStateError,
 )
 from streams.runtime.lag import Lag
@@ -65,9 +68,6 @@ TAIL_OFFSETS = 256
 
 _log = structlog.get_logger("kordon.streams")
 
-Positions = dict[str, int]
-"""Next offset by source topic, without prefix."""
-
 
 async def take_over(
     runtime: Runtime, partitions: Collection[int], partition_count: int
@@ -78,6 +78,7 @@ async def take_over(
 
     Raises:
         RefusedError: a person has to decide first; the text says about what.
+        OvertakenError: another owner took over meanwhile; crash and take over again.
         WriterError, KafkaError, NotCaughtUpError: the broker does not answer as it should; crash and try again.
     """
     began = time.monotonic()
@@ -86,7 +87,11 @@ async def take_over(
         async with asyncio.TaskGroup() as tasks:
             for writer in writers.values():
                 tasks.create_task(writer.open())  # 1. FENCED
-        taken = await _restore(runtime, writers, partition_count)
+        try:
+            taken = await _restore(runtime, writers, partition_count)
+        except RefusedError as refusal:
+            await _require_owned(runtime, writers, refusal)  # FENCE_ASKED
+            raise
     except BaseException as error:
         await asyncio.gather(*(writer.close() for writer in writers.values()), return_exceptions=True)
         if isinstance(error, BaseExceptionGroup):
@@ -126,6 +131,23 @@ async def _restore(
             topic_ids,
         )
     return taken
+
+
+async def _require_owned(runtime: Runtime, writers: Mapping[int, TransactionalWriter], refusal: RefusedError) -> None:
+    """Let a refusal stand only if nobody else has written while its reason was read.
+
+    All are asked, as a refusal may be about any of them. The one who is overtaken in one and right about another
+    refuses at its next take-over.
+    """
+    source = runtime.source(runtime.sources[0])
+    answers = await asyncio.gather(
+        *(writer.is_fenced(runtime.group_id, TopicPartition(source, p)) for p, writer in writers.items())
+    )
+    if fenced := [partition for partition, is_fenced in zip(writers, answers, strict=True) if is_fenced]:
+        raise OvertakenError(
+            f"another worker took over co-partitions {fenced} during this take-over, so what was read is no state of "
+            f"theirs ({type(refusal).__name__}: {refusal}). A restart reads it anew"
+        ) from refusal
 
 
 async def _topic_ids(runtime: Runtime, watermarks: Watermarks) -> dict[str, str]:
@@ -211,9 +233,7 @@ async def _positions(
                 topic: low[TopicPartition(runtime.source(topic), partition)] for topic in runtime.sources
             }
         else:
-            _check_versions(runtime, checkpoint, partition_count)
-            _check_rows(runtime, checkpoint, high)
-            positions[partition] = _check_offsets(runtime, checkpoint, low, high)
+            positions[partition] = positions_at(runtime, checkpoint, partition_count, low, high)
     return positions
 
 
@@ -237,60 +257,3 @@ async def _require_untouched(runtime: Runtime, watermarks: Watermarks, partition
 
 async def _holds_a_record(runtime: Runtime, tp: TopicPartition) -> bool:
     return await last_record(runtime.kafka, tp, timeout_seconds=CHECKPOINT_TIMEOUT_SECONDS) is not None
-
-
-def _check_versions(runtime: Runtime, checkpoint: StreamsProgress, partition_count: int) -> None:
-    where = f"the checkpoint of co-partition {checkpoint.partition}"
-    if checkpoint.schemaVersion > PROGRESS_SCHEMA_VERSION:
-        raise NewerStateError(
-            f"{where} was written by a newer Kordon (schema {checkpoint.schemaVersion}, this one knows "
-            f"{PROGRESS_SCHEMA_VERSION}); what it says beyond would be lost. Run that version"
-        )
-    if checkpoint.policyVersion > runtime.policy_version:
-        raise NewerStateError(
-            f"{where} was written under policy version {checkpoint.policyVersion}, this worker has version "
-            f"{runtime.policy_version}: nodes would be judged by rules that were replaced. Give it the newer file"
-        )
-    if checkpoint.partitionCount != partition_count:
-        raise PartitionCountError(
-            f"{where} was written with {checkpoint.partitionCount} partitions, now there are {partition_count}: nodes "
-            "belong to other co-partitions now, and their rows and quarantines would be lost to them. Create topics "
-            "with the new count under another prefix and fold the log anew"
-        )
-
-
-def _check_rows(runtime: Runtime, checkpoint: StreamsProgress, high: Mapping[TopicPartition, int]) -> None:
-    tp = TopicPartition(runtime.changelog, checkpoint.partition)
-    if checkpoint.riskEnd > high[tp]:
-        raise CheckpointOutOfRangeError(
-            f"{tp.topic} [{tp.partition}] ends at offset {high[tp]}, but rows were written to it up to offset "
-            f"{checkpoint.riskEnd}: the topic was created anew or its broker lost data. Going on from the checkpoint, "
-            "what the lost rows said would be missing and their quarantines would be forgotten"
-        )
-
-
-def _check_offsets(
-    runtime: Runtime,
-    checkpoint: StreamsProgress,
-    low: Mapping[TopicPartition, int],
-    high: Mapping[TopicPartition, int],
-) -> Positions:
-    partition = checkpoint.partition
-    if missing := [topic for topic in runtime.sources if topic not in checkpoint.offsets]:
-        raise CheckpointMissingError(
-            f"the checkpoint of co-partition {partition} names no offset for {', '.join(missing)}, so it is not known "
-            "which of its records were folded"
-        )
-    for topic in runtime.sources:
-        tp, offset = TopicPartition(runtime.source(topic), partition), checkpoint.offsets[topic]
-        if offset < low[tp]:
-            raise CheckpointOutOfRangeError(
-                f"{tp.topic} [{partition}] begins at offset {low[tp]}, the checkpoint stands at {offset}: "
-                f"{low[tp] - offset} offsets were deleted before they were folded. What they said of nodes is lost"
-            )
-        if offset > high[tp]:
-            raise CheckpointOutOfRangeError(
-                f"{tp.topic} [{partition}] ends at offset {high[tp]}, the checkpoint stands at {offset}: the topic was "
-                "created anew or its broker lost data. Records that come below the checkpoint would never be folded"
-            )
-    return {topic: checkpoint.offsets[topic] for topic in runtime.sources}

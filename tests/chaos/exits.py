@@ -1,6 +1,6 @@
 """Forced ends: the process exits, as by a power cut, at a numbered step of a commit or of a take-over, or falls asleep.
 
-``KORDON_CHAOS_EXIT`` is ``commit:STEP:n`` (the n-th time that a commit reaches this :class:`transport.writer.Step`),
+``KORDON_CHAOS_EXIT`` is ``commit:STEP:n`` (the n-th time that a commit reaches this :class:`transport.commits.Step`),
 ``sleep:STEP:n`` (the same, but it stops itself by SIGSTOP and is a zombie once it is continued) or ``takeover:n``
 (right after the n-th step in the docstring of ``streams.runtime.takeover`` or ``issuer.takeover``).
 Production code has no switch for it: commits are hooked where the writer allows it, take-overs by wrapping the

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -161,6 +162,7 @@ async def test_a_fleet_is_watched_and_explained_from_its_topics_alone(fleet: Fle
     await envelopes_are_verified(fleet, answers)
     evidence = await points_are_explained_by_the_records_behind_them(fleet)
     await the_log_comes_to_the_row_that_is_stored(fleet)
+    await a_row_that_the_worker_did_not_write_is_found_out(fleet)
     await what_is_no_longer_kept_is_said_to_be_gone(fleet, evidence)
 
 
@@ -255,6 +257,17 @@ async def the_log_comes_to_the_row_that_is_stored(fleet: Fleet) -> None:
     (release,) = [step for step in logs["dahlia"]["steps"] if step["actor"]]
     assert (release["from"]["score"], release["to"]["score"], release["reason"]) == (80, 0, "ticket 2")
     assert logs["cobalt"]["refusedCommands"] == 1
+
+
+async def a_row_that_the_worker_did_not_write_is_found_out(fleet: Fleet) -> None:
+    forged = (await fleet.json("node", "show", "ember"))["risk"] | {"status": "active"}
+    del forged["quarantine"]
+    await fleet.write(RISK, [("ember", msgspec.json.encode(forged))])
+
+    found = await fleet.ask("node", "explain", "ember", "--from-log")
+
+    assert found.status == 1
+    assert "the worker did not write it" in found.out
 
 
 async def what_is_no_longer_kept_is_said_to_be_gone(fleet: Fleet, evidence: dict[str, Any]) -> None:

@@ -150,7 +150,6 @@ async def change_retention(kafka: KafkaSettings, topic: str, millis: int) -> Non
         await administrator.close()
 
 
-@pytest.mark.apache_kafka_only  # noida-db keeps a topic's settings as they were
 async def test_a_check_of_topics_finds_a_changed_retention_and_a_missing_topic_and_mends_neither(
     kafka: KafkaSettings,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from issuer.copartition import SOURCES
+from issuer.copartition import SERVICE, SOURCES
 from issuer.takeover import checkpoint_offsets
 from schemas.codec import decode
 from schemas.progress import IssuerProgress
@@ -81,6 +82,25 @@ async def test_decisions_created_anew_are_refused_though_the_checkpoint_fits(clu
     with IssuerProcess(cluster) as issuer:
         assert await issuer.ended() == 78
         assert f"CheckpointOutOfRangeError: {DECISIONS} was created anew" in issuer.output()
+
+
+@pytest.mark.apache_kafka_only
+async def test_who_is_overtaken_before_its_successors_first_decision_crashes_and_does_not_refuse(
+    cluster: Cluster,
+) -> None:
+    kafka = cluster.kafka
+    with IssuerProcess(cluster, module="tests.issuers.pausing") as paused:
+        await paused.stopped()
+        successor = TransactionalWriter(kafka, kafka.transactional_id(SERVICE, 0))
+        await successor.open()
+        await successor.commit([OutgoingRecord(kafka.topic(DECISIONS), 0, b"node-1", b"decided")], {}, "a-group")
+        await successor.close()
+        paused.signal(signal.SIGCONT)
+        assert await paused.ended() == 70
+        assert "OvertakenError" in paused.output()
+    # The same log is refused by whom nobody overtook.
+    with IssuerProcess(cluster) as next_one:
+        assert await next_one.ended() == 78
 
 
 async def progress_reaches(cluster: Cluster, offset: int, seconds: float = 30.0) -> None:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.conftest import NOT_RUN
-from tests.model.configurations import FINDINGS, FIRST_BROKEN, QUICK, UNSEEN, Configuration
+from tests.model.configurations import FIRST_BROKEN, QUICK, UNSEEN, Configuration
 from tests.model.tlc import CheckerUnavailable, Verdict, check
 
 
@@ -37,8 +37,3 @@ def test_a_bug_put_back_into_the_model_is_found(bug: Configuration, request: pyt
 
 def test_rows_serialised_late_lose_transitions_with_every_row_equal(request: pytest.FixtureRequest) -> None:
     assert verdict_on(UNSEEN, request).broken is None
-
-
-@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.name)
-def test_what_the_model_taught_is_still_so(finding: Configuration, request: pytest.FixtureRequest) -> None:
-    assert verdict_on(finding, request).broken == finding.breaks

@@ -234,6 +234,22 @@ async def test_a_former_owner_with_an_open_transaction_is_fenced_and_nothing_of_
     assert len(await values(kafka, "progress")) == 50_000 * (len(rows) - 1)
 
 
+async def test_only_a_fenced_writer_says_so_and_asking_changes_nothing_that_a_reader_sees(kafka: KafkaSettings) -> None:
+    group_id = kafka.group_id("streams")
+    async with opened(kafka) as former:
+        await former.commit([row(kafka, b"former")], {source(kafka): 7}, group_id)
+        assert not await former.is_fenced(group_id, source(kafka))
+        await former.commit([row(kafka, b"once more")], {}, group_id)
+        async with opened(kafka) as present:
+            assert await former.is_fenced(group_id, source(kafka))
+            with pytest.raises(WriterUnusableError):
+                await former.commit([row(kafka, b"zombie")], {}, group_id)
+            assert not await present.is_fenced(group_id, source(kafka))
+            await present.commit([row(kafka, b"present")], {}, group_id)
+    assert await values(kafka, "rows") == [b"former", b"once more", b"present"]
+    assert await committed_offset(kafka) == 7
+
+
 @pytest.mark.parametrize("step", Step, ids=lambda step: step.name.lower())
 async def test_a_process_that_ends_at_a_step_leaves_all_of_its_transaction_or_nothing(
     kafka: KafkaSettings, step: Step

@@ -72,6 +72,11 @@ class IssuerProcess:
             await asyncio.sleep(0.05)
         return status
 
+    async def stopped(self) -> None:
+        """Wait until it has stopped itself."""
+        await asyncio.to_thread(os.waitid, os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert self.process.poll() is None, f"the issuer ended:\n{self.output()}"
+
     async def said(self, text: str, seconds: float = 60.0, *, times: int = 1) -> None:
         """Wait until its output holds a text so often."""
         deadline = time.monotonic() + seconds

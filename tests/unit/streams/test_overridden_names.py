@@ -28,7 +28,7 @@ from faust.types.settings import Settings
 from faust.worker import Worker
 from mode.services import Service
 
-from streams.runtime import application, assignor, consumer, worker
+from streams.runtime import application, assignor, consumer, consumer_thread, worker
 from transport import illegible_headers
 
 RUNTIME = Path(application.__file__).parent
@@ -42,9 +42,9 @@ def test_the_versions_are_the_ones_that_were_read() -> None:
 
 
 OVERRIDDEN: list[tuple[type, type, str]] = [
-    (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "on_start"),
-    (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
-    (consumer.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_fetch_records"),
+    (consumer_thread.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "on_start"),
+    (consumer_thread.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+    (consumer_thread.CopartitionConsumerThread, driver.AIOKafkaConsumerThread, "_fetch_records"),
     (consumer.CopartitionConsumer, driver.Consumer, "_new_consumer_thread"),
     (consumer.CopartitionConsumer, Consumer, "perform_seek"),
     (consumer.CopartitionConsumer, driver.Consumer, "_to_message"),
@@ -94,7 +94,7 @@ def theirs_alone(ours: type) -> set[str]:
 
 
 def our_classes() -> set[type]:
-    modules = (application, assignor, consumer, worker, illegible_headers)
+    modules = (application, assignor, consumer, consumer_thread, worker, illegible_headers)
     return {
         found
         for module in modules

@@ -1,6 +1,6 @@
 """The private names of aiokafka 0.14 that transport relies on. A release that changes one fails here, not in a crash.
 
-Why each is used stands where it is used: `transport/producer_shutdown.py`, `transport/views.py`.
+Why each is used stands where it is used: `transport/producer_shutdown.py`, `transport/consumer_shutdown.py`.
 """
 
 from __future__ import annotations

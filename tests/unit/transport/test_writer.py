@@ -5,13 +5,9 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 
-from schemas.timestamp import Timestamp
-from transport import writer as module
 from transport.settings import KafkaSettings
-from transport.writer import OutgoingRecord, Step, TransactionalWriter, WriterUnusableError
+from transport.writer import Step, TransactionalWriter, WriterUnusableError
 
 
 def test_the_steps_are_numbered_in_the_order_they_are_taken() -> None:
@@ -38,13 +34,3 @@ async def test_a_writer_that_was_never_open_refuses_at_the_call_and_can_be_close
     with pytest.raises(WriterUnusableError, match=r"kordon\.streams-0"):
         await writer.commit([], {}, "group")
     await writer.close()
-
-
-def test_a_timestamp_may_be_a_subclass_of_int_which_aiokafka_without_its_extension_refuses() -> None:
-    with pytest.raises(TypeError):
-        _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 16_384).append(0, Timestamp(5), b"k", b"v", [])
-    builder = BatchBuilder(16_384, 0)
-    builder._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 16_384)
-    assert module._append(builder, OutgoingRecord("t", 0, b"k", b"v", (), Timestamp(5)))
-    (record,) = DefaultRecordBatch(bytes(builder._build()))
-    assert record.timestamp == 5

@@ -10,7 +10,7 @@ import pytest
 from kordon.commands.explanation_text import print_explanation
 from kordon.nodes.evidence_reading import EvidenceState, FoundEvidence
 from kordon.nodes.explanation import explanation_of, log_view, wanted_evidence
-from kordon.nodes.log_reading import Kept
+from kordon.nodes.log_reading import Kept, NodeLog
 from kordon.nodes.node_state import NodeState
 from kordon.nodes.reading import KeptRecord
 from kordon.nodes.recorded_order import NodeRecord, RecordedOrder
@@ -148,11 +148,17 @@ def test_a_node_without_a_row_has_no_points(capsys: pytest.CaptureFixture[str]) 
     assert "no record of it was folded yet" in capsys.readouterr().out
 
 
-def viewed(stored: RiskRow | None, *, first_offset: int = 0, policy_versions: tuple[int, ...] = (1,)) -> dict[str, Any]:
+def viewed(
+    stored: RiskRow | None,
+    *,
+    first_offset: int = 0,
+    policy_versions: tuple[int, ...] = (1,),
+    unrecorded_row: int | None = None,
+) -> dict[str, Any]:
     order = RecordedOrder({})
     order.policy_versions.update(policy_versions)
     kept = (Kept(NETWORK, 5, first_offset, 10, BEGIN),)
-    return log_view(kept, order, refolded(*map(seen, range(3))), stored, 1)
+    return log_view(NodeLog(kept, order, {}, None, unrecorded_row), refolded(*map(seen, range(3))), stored, 1)
 
 
 def test_the_same_row_out_of_the_log_is_said_to_be_equal() -> None:
@@ -189,3 +195,20 @@ def test_the_transition_that_holds_a_node_is_named_with_who_ordered_it(capsys: p
     assert "by operator, at 0 of 80 points" in told
     assert "alice" in told
     assert "ticket 4711" in told
+
+
+def test_a_row_that_the_worker_has_not_recorded_is_no_equal_one(capsys: pytest.CaptureFixture[str]) -> None:
+    viewed_log = viewed(held().row, unrecorded_row=17)
+
+    assert viewed_log["verdict"] == "different"
+    print_explanation(explanation_of(held(), {}) | {"fromLog": viewed_log})
+    assert "at offset 17 of node.risk.v1" in capsys.readouterr().out
+
+
+def test_a_node_that_an_operator_took_over_from_policy_is_said_to_be() -> None:
+    found = refolded(*map(seen, range(3)), ordered(3, Action.QUARANTINE))
+    assert found.row is not None
+    explanation = explanation_of(NodeState("cobalt", None, None, found.row, transition_of(found)), {})
+
+    assert (explanation["quarantine"]["cause"], explanation["quarantine"]["takenOver"]) == ("operator", True)
+    assert not explanation_of(held(), {})["quarantine"]["takenOver"]
