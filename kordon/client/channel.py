@@ -7,17 +7,23 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaError,
+    KafkaTimeoutError,
+    OffsetOutOfRangeError,
+    UnknownTopicOrPartitionError,
+)
 
 from kordon.client.errors import NotOpenError
 from schemas.topics import REPLIES, REQUESTS
 from transport.client import consumer_arguments, producer_arguments
 from transport.consumer_shutdown import stop_consumer
 from transport.partitioner import partition_of
-from transport.polling import poll
+from transport.polling import FetchingStoppedError, poll
 from transport.producer_shutdown import stop_producer
 from transport.watermarks import Watermarks
 
@@ -78,6 +84,12 @@ def _may_pass(error: KafkaError) -> bool:
     return bool(error.retriable) or isinstance(error, KafkaTimeoutError | OffsetOutOfRangeError)
 
 
+def _retrieve(sent: asyncio.Future[Any]) -> None:
+    if not sent.cancelled():
+        # Where the caller gave up before, nobody else asks.
+        sent.exception()
+
+
 class ReplyChannel:
     """Sends requests with one key and hears their replies; an asynchronous context manager.
 
@@ -94,6 +106,8 @@ class ReplyChannel:
         self._consumer: AIOKafkaConsumer | None = None
         self._replies = TopicPartition(settings.topic(REPLIES), 0)
         self._positions: dict[TopicPartition, int] = {}
+        self._sent: asyncio.Future[Any] | None = None
+        self._sent_for = b""
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -163,7 +177,13 @@ class ReplyChannel:
                     return await self._try(attempt, deadline)
                 except TimeoutError:
                     continue
+                except (ConsumerStoppedError, FetchingStoppedError):
+                    if self._closed:
+                        raise NotOpenError.after() from None
+                    raise
                 except KafkaError as error:
+                    if self._closed:
+                        raise NotOpenError.after() from None
                     if not _may_pass(error):
                         raise
                     attempt.lost(error)
@@ -190,8 +210,15 @@ class ReplyChannel:
         raise TimeoutError
 
     async def _send(self, value: bytes, correlation_id: bytes) -> None:
-        assert self._producer is not None, "it is opened with the consumer"
-        await self._producer.send_and_wait(
+        """Send, once Kafka has what was sent before: one request is all that piles up while a broker is away."""
+        sent = self._sent
+        if sent is not None and not sent.done():
+            await asyncio.shield(sent)
+            if self._sent_for == correlation_id:
+                return
+        if self._producer is None:
+            raise NotOpenError.after()
+        self._sent = sent = await self._producer.send(
             self._settings.topic(REQUESTS),
             key=self._key,
             value=value,
@@ -201,6 +228,10 @@ class ReplyChannel:
                 (REPLY_PARTITION, self._replies.partition.to_bytes(4, "big")),
             ],
         )
+        self._sent_for = correlation_id
+        sent.add_done_callback(_retrieve)
+        # Shielded: the record is in the producer's hands, whoever goes on waiting for it.
+        await asyncio.shield(sent)
 
     async def _seek_to_end(self) -> None:
         if self._consumer is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from kordon.client.errors import NotOpenError
 
@@ -15,6 +16,26 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _JOIN_SECONDS: Final = 5.0
+
+
+class _Call(Generic[Result]):
+    """A piece of work that can be given up before it was begun; all but its making happens in the loop."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[Any] | None = None
+        self._given_up = False
+
+    async def run(self) -> Result:
+        if self._given_up:
+            raise asyncio.CancelledError
+        self._task = asyncio.current_task()
+        return await self._work()
+
+    def give_up(self) -> None:
+        self._given_up = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 class EventLoopThread:
@@ -54,20 +75,26 @@ class EventLoopThread:
         Raises:
             NotOpenError: the loop does not run, or was stopped meanwhile.
         """
+        call = _Call(work)
+        try:
+            return self._submit(call).result()
+        except CancelledError:
+            raise NotOpenError.after() from None
+        except BaseException:
+            # Ctrl-C may come at any moment of the above; where the work itself raised, this has no effect.
+            if self._loop is not None:
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(call.give_up)
+            raise
+
+    def _submit(self, call: _Call[Result]) -> Future[Result]:
         with self._changing:
             if self._thread is None:
                 raise NotOpenError.after() if self._stopped else NotOpenError.before("with")
             if self._stopped or not self._thread.is_alive():
                 raise NotOpenError.after()
             assert self._loop is not None, "start() waits for it"
-            running = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        try:
-            return running.result()
-        except CancelledError:
-            raise NotOpenError.after() from None
-        except BaseException:
-            running.cancel()  # of no effect where the work itself raised
-            raise
+            return asyncio.run_coroutine_threadsafe(call.run(), self._loop)
 
     def stop(self) -> None:
         """Cancel what still runs, whose callers get NotOpenError, and end the thread. A second time it does nothing."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerClosed
 
 from kordon.client.errors import NotAcknowledgedError, NotOpenError
 from schemas.codec import encode
@@ -43,7 +44,8 @@ class Publisher:
 
     ``max_in_flight`` (>= 1) bounds the records that are not acknowledged yet; a call beyond it waits. A call that is
     not through after ``timeout_seconds``, the waiting included, raises :class:`NotAcknowledgedError`. While a broker is
-    away records keep their place, and are sent when it is back: the connection comes back by itself.
+    away, records that are on their way keep their place and are sent when it is back; the connection comes back by
+    itself.
     """
 
     def __init__(
@@ -118,6 +120,8 @@ class Publisher:
                 metadata = await asyncio.shield(acknowledged)
         except TimeoutError:
             raise NotAcknowledgedError(name, self._timeout_seconds) from None
+        except ProducerClosed:
+            raise NotOpenError.after() from None
         return Published(metadata.topic, metadata.partition, metadata.offset, metadata.timestamp)
 
     async def _send(self, producer: AIOKafkaProducer, topic: str, **record: Any) -> asyncio.Future[Any]:

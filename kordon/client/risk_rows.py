@@ -14,7 +14,7 @@ from kordon.client.errors import NotOpenError
 from schemas.codec import DecodeError, decode
 from schemas.risk import RISK_SCHEMA_VERSION, RiskRow
 from schemas.topics import RISK
-from transport.views import NotCaughtUpError, View
+from transport.views import NotCaughtUpError, View, ViewFailedError
 from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class RiskRows:
         self._rows: dict[str, RiskRow | None] = {}
         self._fresh_at: float | None = None
         self._closed = False
+        self._failed = False
         self._resources = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -82,6 +83,8 @@ class RiskRows:
         fresh_at = self._fresh_at
         if fresh_at is None:
             raise NotOpenError.after() if self._closed else NotOpenError.before()
+        if self._failed:
+            raise StaleRowsError("the risk rows can be followed no further: open them anew")
         if time.monotonic() - fresh_at > self._most_stale_seconds:
             raise StaleRowsError(f"the risk rows were last up to date {time.monotonic() - fresh_at:.0f} s ago")
         if node_id not in self._rows:
@@ -107,9 +110,14 @@ class RiskRows:
         period = self._most_stale_seconds / 4
         while True:
             await asyncio.sleep(period)
-            with contextlib.suppress(KafkaError, NotCaughtUpError, TimeoutError):
+            try:
                 async with asyncio.timeout(2 * period):
                     await self._catch_up(watermarks, places, view, 2 * period)
+            except (KafkaError, NotCaughtUpError, TimeoutError):
+                continue
+            except ViewFailedError:
+                self._failed = True
+                return
 
     async def _catch_up(
         self, watermarks: Watermarks, places: list[TopicPartition], view: View, timeout_seconds: float

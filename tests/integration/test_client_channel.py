@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from kordon.client import NoReplyError, UnusableReplyError
+from kordon.client import NoReplyError, NotOpenError, UnusableReplyError
 from kordon.client.channel import CORRELATION_ID, REPLY_PARTITION, REPLY_TOPIC, ReplyChannel
 from schemas.topics import REPLIES, REQUESTS
 from tests.workers.batches import write_with_header_name
@@ -178,6 +178,23 @@ async def test_a_channel_that_asked_nothing_closes_quietly(kafka: KafkaSettings)
 
     async with ReplyChannel(kafka, b"node-1"):
         pass
+
+
+async def test_a_request_under_way_when_its_channel_is_closed_says_so(
+    kafka: KafkaSettings, respond: Callable[[Answer], Responder]
+) -> None:
+    responder = respond(lambda _request, _number: [])
+
+    async with ReplyChannel(kafka, b"node-1") as channel:
+        asking = asyncio.create_task(channel.ask(b"request", believe, timeout_seconds=60, attempts=3))
+        async with asyncio.timeout(60):
+            while not responder.requests:  # noqa: ASYNC110 - it is a list
+                await asyncio.sleep(0.05)
+
+    with pytest.raises(NotOpenError, match="closed"):
+        await asking
+    with pytest.raises(NotOpenError, match="closed"):
+        await channel.ask(b"request", believe, timeout_seconds=60, attempts=3)
 
 
 async def test_a_channel_without_topics_creates_none(kafka: KafkaSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from kordon.client import (
     CapsuleClient,
     CapsuleVerifier,
     Ed25519Credential,
+    NoReplyError,
     NotAcknowledgedError,
     NotOpenError,
     Publisher,
@@ -32,7 +34,7 @@ from kordon.client.refusals import VoidError
 from kordon.new_keys import NewKeys, make_keys
 from kordon.operator import Operator
 from schemas.commands import Action
-from schemas.topics import TELEMETRY
+from schemas.topics import REQUESTS, TELEMETRY
 from tests.brokers.noida_db import NoidaDb
 from tests.commands.process import environment_of
 from tests.conftest import start
@@ -110,6 +112,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
             for service in ("worker", "issuer")
         ]
     try:
+        asyncio.run(ready(running))
         yield running
     finally:
         for service in services:
@@ -126,6 +129,12 @@ async def set_up(cluster: Running) -> None:
             key = generate_signing_key("1")
             save_signing_key(cluster.directory / f"{node_id}.json", key)
             await operator.enrol(node_id, operator.ed25519_credential("1", key.public_key_text), {})
+
+
+async def ready(cluster: Running) -> None:
+    """Wait until worker and issuer are at work."""
+    async with cluster.client("node-2") as client:
+        granted(await client.request(FINGERPRINT, "1.0.0", attempts=20, patience_seconds=180))
 
 
 def granted(answer: object) -> Capsule:
@@ -194,17 +203,25 @@ async def test_through_an_outage_the_same_request_gets_the_same_capsule_and_noth
     impatient = Publisher(cluster.kafka, max_in_flight=2, timeout_seconds=2)
     async with (
         cluster.client("node-1") as client,
+        cluster.client("node-2") as giving_up,
         impatient as publisher,
         RiskRows(cluster.kafka, most_stale_seconds=4) as rows,
     ):
         request = client.build(fingerprint=FINGERPRINT, runtime_version="1.0.0")
         before = granted(await client.send(request, patience_seconds=60))
+        granted(await giving_up.request(FINGERPRINT, "1.0.0", patience_seconds=60))
+        unanswered = [giving_up.build(fingerprint=FINGERPRINT, runtime_version="1.0.0") for _ in range(3)]
+        # A producer that has not met the topic yet takes nothing for it while the broker is away.
+        await at_last(publisher, Telemetry("outage-before", now(), True))
 
         await asyncio.to_thread(cluster.broker.stop)
         asking = asyncio.create_task(client.send(request, timeout_seconds=3, attempts=20, patience_seconds=60))
         reports = [Telemetry(f"outage-{number}", now(), True) for number in range(6)]
         lost = await asyncio.gather(*map(publisher.telemetry, reports), return_exceptions=True)
         assert {type(each) for each in lost} == {NotAcknowledgedError}
+        for each in unanswered:
+            with pytest.raises(NoReplyError, match=r"2 attempts of 0.5 s each; Kafka: "):
+                await giving_up.send(each, timeout_seconds=0.5, attempts=2)
         await until(lambda: not fresh(rows))
         await asyncio.to_thread(cluster.broker.start)
 
@@ -214,14 +231,20 @@ async def test_through_an_outage_the_same_request_gets_the_same_capsule_and_noth
             before.expires_at,
             before.runtime_key,
         )
-        async with asyncio.timeout(60):
-            while not await acknowledged(publisher, Telemetry("outage-after", now(), True)):
-                pass
+        await at_last(publisher, Telemetry("outage-after", now(), True))
         await until(lambda: fresh(rows))
 
-    written = await keys_of(cluster.kafka, TELEMETRY)
-    # Those that found a place were written when the broker was back; no more than those were ever taken.
-    assert {key for key in written if key.startswith("outage-")} == {"outage-0", "outage-1", "outage-after"}
+    # What found a place was written when the broker was back; no more than that was ever taken.
+    published = {record.key.decode() for record in await records_of(cluster.kafka, TELEMETRY)}
+    assert {key for key in published if key.startswith("outage-")} == {
+        "outage-before",
+        "outage-0",
+        "outage-1",
+        "outage-after",
+    }
+    asked = [record.value for record in await records_of(cluster.kafka, REQUESTS)]
+    # A request whose answer could not be listened for was not sent.
+    assert [asked.count(each.value) for each in unanswered] == [0, 0, 0]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -230,12 +253,13 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def acknowledged(publisher: Publisher, report: Telemetry) -> bool:
-    try:
-        await publisher.telemetry(report)
-    except NotAcknowledgedError:
-        return False
-    return True
+async def at_last(publisher: Publisher, report: Telemetry) -> None:
+    """Publish it, however often it takes an impatient publisher."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(NotAcknowledgedError):
+                await publisher.telemetry(report)
+                return
 
 
 def fresh(rows: RiskRows) -> bool:
@@ -245,8 +269,8 @@ def fresh(rows: RiskRows) -> bool:
         return False
 
 
-async def keys_of(kafka: KafkaSettings, topic: str) -> set[str]:
+async def records_of(kafka: KafkaSettings, topic: str) -> list[ConsumerRecord]:
     found: list[ConsumerRecord] = []
     places = [TopicPartition(kafka.topic(topic), number) for number in range(kafka.partitions)]
     await read_to_high_watermark(kafka, places, lambda _, records: found.extend(records), timeout_seconds=30)
-    return {record.key.decode() for record in found}
+    return found

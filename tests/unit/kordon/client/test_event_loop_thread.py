@@ -76,16 +76,48 @@ def test_ctrl_c_cancels_the_call_and_leaves_the_loop_usable(loop: EventLoopThrea
     cancelled = threading.Event()
 
     async def wait_for_ever() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
         try:
+            # It meets the caller before it waits, or while it does.
+            os.kill(os.getpid(), signal.SIGINT)
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
-    with pytest.raises(KeyboardInterrupt):
-        loop.run(wait_for_ever)
-    assert cancelled.wait(timeout=30)
+    for _ in range(20):
+        with pytest.raises(KeyboardInterrupt):
+            loop.run(wait_for_ever)
+        assert cancelled.wait(timeout=30)
+        cancelled.clear()
+        assert loop.run(answer) == 42
+
+
+def test_ctrl_c_before_the_work_has_begun_leaves_nothing_to_run(loop: EventLoopThread) -> None:
+    holding, enough, begun = threading.Event(), threading.Event(), threading.Event()
+
+    async def hold_the_loop() -> None:
+        holding.set()
+        enough.wait()  # the loop does nothing else meanwhile
+
+    async def never_wanted() -> None:
+        begun.set()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(loop.run, hold_the_loop)
+            holding.wait()
+            with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it may come at any moment from the first line on
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                loop.run(never_wanted)
+            enough.set()
+            first.result()
+    finally:
+        signal.signal(signal.SIGALRM, before)
     assert loop.run(answer) == 42
+    assert not begun.is_set()
 
 
 def test_a_client_that_cannot_connect_leaves_no_thread() -> None:
