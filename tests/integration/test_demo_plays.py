@@ -90,6 +90,7 @@ async def test_another_threshold_is_noticed(own_temporary_directory: dict[str, s
     assert str(logs[0].parent) in ended.err
 
 
+@pytest.mark.apache_kafka_only  # the embedded broker has the story played on it as its own
 async def test_a_broker_of_ones_own_is_used_under_a_prefix_and_left_as_it_was(
     broker: Broker, own_temporary_directory: dict[str, str]
 ) -> None:
@@ -105,6 +106,7 @@ async def test_a_broker_of_ones_own_is_used_under_a_prefix_and_left_as_it_was(
     await gone(settings, before)
 
 
+@pytest.mark.apache_kafka_only  # the embedded broker has the story played on it as its own
 async def test_a_demo_on_a_broker_of_ones_own_that_is_stopped_cleans_up_all_the_same(
     broker: Broker, own_temporary_directory: dict[str, str]
 ) -> None:
@@ -186,7 +188,7 @@ async def test_a_demo_that_is_killed_takes_its_processes_along(
 async def test_a_demo_that_is_kept_says_how_to_talk_to_it_and_ends_when_asked(
     own_temporary_directory: dict[str, str],
 ) -> None:
-    async with running(own_temporary_directory, "demo", "--keep", "--json") as demo:
+    async with running(own_temporary_directory, "demo", "--quick", "--keep", "--json") as demo:
         exports = dict(re.findall(r"export (\w+)=(\S*)", await said(demo, demo.stderr, "Ctrl-C ends it")))
 
         ended = await kordon(

@@ -156,6 +156,7 @@ async def test_a_day_is_followed_asked_and_rebuilt(ledgers: Ledgers) -> None:
     assert {each.name for each in ledgers.folder.glob("ledger*")} == {"ledger.db", "ledger.db.lock"}
 
 
+@pytest.mark.apache_kafka_only  # it starts processes, and nothing hangs on the broker
 async def test_a_second_writer_is_told_who_writes_and_sigterm_ends_the_first_well(ledgers: Ledgers) -> None:
     command = [sys.executable, "-m", "kordon", "ledger", "run", "--file", str(ledgers.file())]
     first = await asyncio.create_subprocess_exec(
@@ -218,6 +219,7 @@ async def test_a_topic_created_anew_is_an_error_and_not_a_continuation(ledgers: 
     assert f"{ledgers.kafka.topic(DECISIONS)} was created anew" in ended.err
 
 
+@pytest.mark.apache_kafka_only  # it starts processes, and nothing hangs on the broker
 async def test_another_prefix_or_no_trust_is_another_ledger(ledgers: Ledgers) -> None:
     await ledgers.done("run", "--until-current")
     ledgers.environment["KORDON_TRUST_FILE"] = str(ledgers.folder / "none.json")

@@ -36,15 +36,30 @@ async def test_a_worker_that_missed_a_generation_takes_all_its_copartitions_anew
     worker = start_worker(kafka, instance=None, settings=settings)
     async with Load(kafka, PARTITIONS, rate=500):
         await taken(worker, PARTITIONS)
-        # Long enough for the broker to expire it; as nobody else is there, nobody fences it.
+        # Until the broker has expired it; as nobody else is there, nobody fences it.
         os.kill(worker.process.pid, signal.SIGSTOP)
-        await asyncio.sleep(6.0)
+        await nobody_is_in(kafka)
         os.kill(worker.process.pid, signal.SIGCONT)
         await taken(worker, 2 * PARTITIONS)
         await asyncio.sleep(1.0)
     await folded_all(kafka, PARTITIONS, worker)
     assert await worker.terminate() == 0
     assert assert_refolds(kafka, await read_log(kafka, PARTITIONS)) > 500
+
+
+async def nobody_is_in(kafka: KafkaSettings, seconds: float = 30.0) -> None:
+    """Wait until the workers' group has no member left."""
+    admin = AIOKafkaAdminClient(**admin_arguments(kafka))
+    await admin.start()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                (response,) = await admin.describe_consumer_groups([kafka.group_id("streams")])
+                if not response.groups[0][5]:  # its members
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
 
 
 def in_generation(runtime: Runtime, generation: int) -> None:

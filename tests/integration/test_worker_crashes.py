@@ -21,6 +21,9 @@ from transport.writer import Step
 
 __all__ = ["start_worker"]
 
+pytestmark = pytest.mark.apache_kafka_only
+"""Nothing of it is promised on noida-db."""
+
 PARTITIONS = 3
 
 
@@ -28,7 +31,6 @@ def more_than(least: int) -> Callable[[Sequence[object]], bool]:
     return lambda records: len(records) > least
 
 
-@pytest.mark.apache_kafka_only  # nothing of it is promised on noida-db
 async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
     chance = random.Random(7)
@@ -48,7 +50,6 @@ async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings
     assert_that_the_comparison_can_fail(kafka, read)
 
 
-@pytest.mark.apache_kafka_only
 async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(
     kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:

@@ -167,6 +167,7 @@ async def test_topics_of_different_partition_counts_are_refused(kafka: KafkaSett
         await require_topics(kafka, {*new_runtime(kafka, WorkerSettings()).topics, kafka.topic("wider")})
 
 
+@pytest.mark.apache_kafka_only  # it starts processes, and nothing hangs on the broker
 async def test_a_worker_that_refuses_says_why_and_ends_with_78(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
     await write(kafka, STREAMS_PROGRESS, encode(checkpoint(partitionCount=5)), None)
@@ -176,6 +177,7 @@ async def test_a_worker_that_refuses_says_why_and_ends_with_78(kafka: KafkaSetti
     assert len(reasons) == 1
 
 
+@pytest.mark.apache_kafka_only  # it starts processes, and nothing hangs on the broker
 async def test_a_worker_without_topics_ends_with_70_so_that_it_is_started_again(
     kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
@@ -184,6 +186,7 @@ async def test_a_worker_without_topics_ends_with_70_so_that_it_is_started_again(
     assert "MissingTopicsError" in worker.tail(3)
 
 
+@pytest.mark.apache_kafka_only  # it starts processes, and nothing hangs on the broker
 async def test_group_offsets_that_lie_do_not_matter(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
     home = partition_of(b"node-1", PARTITIONS)
