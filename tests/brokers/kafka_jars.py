@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.brokers.broker import BrokerUnavailable
+from tests.brokers.maven import kept, made_once
 
 POM = Path(__file__).with_name("pom.xml")
 OLDEST_JAVA = 17
-DOWNLOAD_SECONDS = 600
 
 
 def java() -> str:
@@ -40,42 +39,13 @@ def java() -> str:
 
 def jars_directory() -> Path:
     """Where the jars that ``pom.xml`` names are kept for this user, there or not."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kordon"
-    return cache / f"apache-kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
+    return kept() / f"apache-kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}"
 
 
 def jars() -> Path:
     """Directory with the jars, downloaded by Maven where they are not there yet."""
-    directory = jars_directory()
-    if not directory.is_dir():
-        _download(directory)
-    return directory
-
-
-def _download(directory: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise BrokerUnavailable("no mvn on PATH, which fetches Apache Kafka; install Maven (Debian: maven)")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    # Filled beside its final place, then renamed: an interrupted download is never taken for a whole one.
-    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-        shutil.copy(POM, scratch)
-        fetched = subprocess.run(
-            [maven, "--quiet", "--batch-mode", "dependency:copy-dependencies", f"-DoutputDirectory={scratch}/jars"],
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=DOWNLOAD_SECONDS,
-        )
-        if fetched.returncode != 0:
-            said = fetched.stdout.strip().split("\n")[0] or fetched.stderr.strip().split("\n")[0]
-            raise BrokerUnavailable(f"mvn could not fetch Apache Kafka ({said}); is Maven Central reachable from here?")
-        try:
-            Path(scratch, "jars").rename(directory)
-        except OSError:
-            if not directory.is_dir():  # else another run was faster, which is as good
-                raise
+    arguments = ["dependency:copy-dependencies", "-DoutputDirectory=jars"]
+    return made_once(jars_directory(), "Apache Kafka", arguments, sources=[POM], result="jars")
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from tests.chaos.verdict import judge
 from tests.chaos.world import World
 
 LONGEST_PAUSE_SECONDS = 2.0
+"""Between two strikes of a run that lasts some time: the next one falls into any moment of the services' work."""
+
 _RESTORED = re.compile(r"milliseconds=(\d+)")
 
 
@@ -86,7 +88,8 @@ class Run:
             if told is not None and self._strikes:
                 told.put_nowait(self._strikes[-1])
             self._world.load.check()
-            await asyncio.sleep(self._chance.random() * LONGEST_PAUSE_SECONDS)
+            if self._most is None:
+                await asyncio.sleep(self._chance.random() * LONGEST_PAUSE_SECONDS)
         return await self._judge(began)
 
     async def _strike(self, fault: Fault, began: float) -> None:

@@ -16,8 +16,6 @@ from schemas.capsules import CAPSULE_TYP, DENIAL_TYP, CapsuleClaims, DenialClaim
 from schemas.codec import decode
 from schemas.progress import IssuerProgress
 from schemas.topics import DECISIONS, ISSUER_PROGRESS, REPLIES, REQUESTS, dlq_of, repartition_of
-from tests.brokers.broker import Broker
-from tests.brokers.noida_db import NoidaDb
 from tests.issuers.cluster import Cluster
 from tests.issuers.load import Load
 from tests.issuers.process import IssuerProcess
@@ -25,21 +23,18 @@ from transport.compact_jws import ED25519_ALGORITHMS, parse
 from transport.settings import KafkaSettings
 from transport.writer import Step
 
+pytestmark = pytest.mark.apache_kafka_only
+"""Nothing of it is promised on noida-db.
+
+A fetch that begins after an aborted transaction is told of it there all the same, so that clients drop what the same
+producer committed later, as forwarded requests are.
+"""
+
 
 @pytest.fixture
 async def cluster(kafka: KafkaSettings, tmp_path: Path) -> AsyncIterator[Cluster]:
     async with Cluster(kafka, tmp_path) as cluster, cluster.worker_alive():
         yield cluster
-
-
-@pytest.fixture
-def misplaced(broker: Broker) -> float:
-    """The share of requests that lie in the wrong partition.
-
-    None on noida-db: a fetch that begins after an aborted transaction is told of it there all the same, so that clients
-    drop what the same producer committed later, and only forwarded requests are written by transactions.
-    """
-    return 0.0 if broker.name == NoidaDb.name else 0.1
 
 
 async def committed(cluster: Cluster) -> int:
@@ -108,9 +103,9 @@ async def assert_each_was_answered_once(cluster: Cluster, load: Load) -> None:
     assert len(capsules) > 50
 
 
-async def test_sigkill_under_load_answers_each_request_once(cluster: Cluster, misplaced: float) -> None:
+async def test_sigkill_under_load_answers_each_request_once(cluster: Cluster) -> None:
     chance = random.Random(5)
-    async with Load(cluster, 60, misplaced=misplaced) as load:
+    async with Load(cluster, 60) as load:
         for _ in range(2):
             with IssuerProcess(cluster) as issuer:
                 # Each life must have decided something new, or the next kill would hit an issuer at its start again.
@@ -124,9 +119,8 @@ async def test_sigkill_under_load_answers_each_request_once(cluster: Cluster, mi
     await assert_each_was_answered_once(cluster, load)
 
 
-@pytest.mark.apache_kafka_only  # what noida-db makes of aborted transactions: see `misplaced`
-async def test_an_exit_at_any_step_of_a_commit_answers_each_request_once(cluster: Cluster, misplaced: float) -> None:
-    async with Load(cluster, 60, misplaced=misplaced) as load:
+async def test_an_exit_at_any_step_of_a_commit_answers_each_request_once(cluster: Cluster) -> None:
+    async with Load(cluster, 60) as load:
         for step in Step:
             armed = cluster.folder / f"armed-{step.name}"
             settings = {
@@ -144,7 +138,6 @@ async def test_an_exit_at_any_step_of_a_commit_answers_each_request_once(cluster
     await assert_each_was_answered_once(cluster, load)
 
 
-@pytest.mark.apache_kafka_only
 async def test_of_two_issuers_one_paused_beyond_its_session_is_fenced_and_answers_nothing(cluster: Cluster) -> None:
     settings = {"KORDON_ISSUER_SESSION_TIMEOUT_MS": "6000", "KORDON_ISSUER_HEARTBEAT_INTERVAL_MS": "500"}
     async with Load(cluster, 40) as load:
@@ -193,9 +186,9 @@ async def both_own_something(one: IssuerProcess, two: IssuerProcess) -> None:
         await asyncio.sleep(0.1)
 
 
-async def test_a_second_process_for_the_same_copartitions_fences_the_first(cluster: Cluster, misplaced: float) -> None:
+async def test_a_second_process_for_the_same_copartitions_fences_the_first(cluster: Cluster) -> None:
     """Two members of one static name: the broker fences the older member, the transactional ids its commits."""
-    async with Load(cluster, 40, misplaced=misplaced) as load:
+    async with Load(cluster, 40) as load:
         with IssuerProcess(cluster) as first:
             await first.ready()
             await decided_more_than(cluster, 10, first)

@@ -10,8 +10,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas.topics import NETWORK, QUARANTINE, RISK
-from tests.brokers.broker import Broker
-from tests.brokers.noida_db import NoidaDb
 from tests.workers.fixtures import StartWorker, start_worker
 from tests.workers.following import create_topics, folded_all, progress_of, seen, taken
 from tests.workers.load import Load, now, observation
@@ -30,22 +28,11 @@ def more_than(least: int) -> Callable[[Sequence[object]], bool]:
     return lambda records: len(records) > least
 
 
-def misplaced(broker: Broker) -> int:
-    """Return how many of a thousand records lie in a wrong partition.
-
-    None on noida-db: a fetch that begins after an aborted transaction is told of it there all the same, so that clients
-    leave out what its producer committed later, and a forwarded record is lost to the next worker. Apache Kafka names
-    only transactions that reach into what is fetched.
-    """
-    return 0 if broker.name == NoidaDb.name else 5
-
-
-async def test_sigkill_under_load_loses_and_repeats_nothing(
-    broker: Broker, kafka: KafkaSettings, start_worker: StartWorker
-) -> None:
+@pytest.mark.apache_kafka_only  # nothing of it is promised on noida-db
+async def test_sigkill_under_load_loses_and_repeats_nothing(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
     chance = random.Random(7)
-    async with Load(kafka, PARTITIONS, misplaced=misplaced(broker)) as load:
+    async with Load(kafka, PARTITIONS, misplaced=5) as load:
         for number in range(4):
             worker = start_worker(kafka)
             # Each life must have committed something new, or the next kill would hit a worker at its start again.
@@ -61,6 +48,7 @@ async def test_sigkill_under_load_loses_and_repeats_nothing(
     assert_that_the_comparison_can_fail(kafka, read)
 
 
+@pytest.mark.apache_kafka_only
 async def test_an_exit_at_any_step_of_a_commit_loses_and_repeats_nothing(
     kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.codec import decode, encode
-from schemas.progress import StreamsProgress
 from schemas.risk import RiskRow
-from schemas.timestamp import Timestamp
 from schemas.topics import NETWORK, QUARANTINE, RISK, STREAMS_PROGRESS, TELEMETRY, TOPICS, dlq_of, repartition_of
 from streams.composition import SOURCES, new_runtime
 from streams.runtime.errors import (
@@ -23,75 +19,25 @@ from streams.runtime.errors import (
     CheckpointOutOfRangeError,
     MissingTopicsError,
     NewerStateError,
-    OvertakenError,
     PartitionCountError,
     RefusedError,
     UnreadableStateError,
 )
-from streams.runtime.takeover import take_over
 from streams.runtime.topics import require_topics
-from streams.runtime.worker import EX_CRASH, status_of
 from streams.settings import WorkerSettings
-from tests.chaos.exits import WORKER_STEPS
+from tests.workers.checkpoints import PARTITIONS, ROW, checkpoint, delete_before, take, write
 from tests.workers.fixtures import StartWorker, start_worker
 from tests.workers.following import create_topics, folded_all
 from tests.workers.load import now, observation
 from tests.workers.refold import assert_refolds, read_log
 from transport.administration import apply_topics, delete_topics
-from transport.client import admin_arguments, consumer_arguments, producer_arguments
+from transport.client import consumer_arguments, producer_arguments
 from transport.outgoing import OutgoingRecord
 from transport.partitioner import partition_of
 from transport.settings import KafkaSettings
 from transport.watermarks import Watermarks
 
 __all__ = ["start_worker"]
-
-PARTITIONS = 3
-ROW: Mapping[str, Any] = {
-    "schemaVersion": 1,
-    "nodeId": "node-1",
-    "status": "active",
-    "score": 0,
-    "signals": [],
-    "revision": 1,
-    "policyVersion": 1,
-    "updatedAt": "2026-11-24T00:00:00.000Z",
-}
-
-
-def checkpoint(**changes: Any) -> StreamsProgress:
-    fields: dict[str, Any] = {
-        "schemaVersion": 1,
-        "partition": 0,
-        "at": Timestamp(now()),
-        "offsets": dict.fromkeys(SOURCES, 0),
-        "partitionCount": PARTITIONS,
-        "batches": (),
-        "riskEnd": 0,
-        "lagMillis": 0,
-        "policyVersion": 1,
-    }
-    return StreamsProgress(**fields | changes)
-
-
-async def write(kafka: KafkaSettings, topic: str, value: bytes, key: bytes | None = b"node-1") -> None:
-    async with AIOKafkaProducer(**producer_arguments(kafka)) as producer:
-        await producer.send_and_wait(kafka.topic(topic), value, key=key, partition=0)
-
-
-async def delete_before(kafka: KafkaSettings, topic: str, offset: int) -> None:
-    """Delete the first records of partition 0, as retention does in time."""
-    admin = AIOKafkaAdminClient(**admin_arguments(kafka))
-    await admin.start()
-    await admin.delete_records({TopicPartition(kafka.topic(topic), 0): RecordsToDelete(before_offset=offset)})
-    await admin.close()
-
-
-async def take(kafka: KafkaSettings) -> dict[str, int]:
-    """Take co-partition 0 over and give it up again; return where its fold would begin."""
-    taken = await take_over(new_runtime(kafka, WorkerSettings()), [0], PARTITIONS)
-    await taken[0].close()
-    return taken[0].positions
 
 
 async def test_what_was_never_written_begins_at_the_beginning(kafka: KafkaSettings) -> None:
@@ -206,67 +152,6 @@ async def test_a_source_topic_created_anew_is_refused_even_if_it_reaches_beyond_
         await write(kafka, NETWORK, b"of the new topic")
     with pytest.raises(CheckpointOutOfRangeError, match=f"{NETWORK} was created anew"):
         await take(kafka)
-
-
-def overtaken_after(
-    monkeypatch: pytest.MonkeyPatch, step: int, meanwhile: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
-    """Let the next take-over pause after one of its steps until ``meanwhile`` is done; nothing else of it changes."""
-    module, name = WORKER_STEPS[step]
-    ended = getattr(import_module(module), name)
-
-    async def paused(*arguments: Any) -> Any:
-        result = await ended(*arguments)
-        await meanwhile()
-        return result
-
-    monkeypatch.setattr(f"{module}.{name}", paused)
-
-
-async def test_who_is_overtaken_before_its_successors_first_commit_crashes_and_does_not_refuse(
-    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await create_topics(kafka, PARTITIONS)
-    row = OutgoingRecord(kafka.topic(RISK), 0, b"node-1", msgspec.json.encode(ROW))
-
-    async def succeed() -> None:
-        successor = new_runtime(kafka, WorkerSettings()).new_writer(0)
-        await successor.open()
-        progress = OutgoingRecord(kafka.topic(STREAMS_PROGRESS), 0, None, encode(checkpoint(riskEnd=1)))
-        await successor.commit([row], {}, kafka.group_id("streams"), lambda _: [progress])
-        await successor.close()
-
-    with monkeypatch.context() as patches:
-        overtaken_after(patches, 3, succeed)
-        with pytest.raises(OvertakenError, match="CheckpointMissingError") as crash:
-            await take(kafka)
-    assert status_of(crash.value) == EX_CRASH
-    assert await take(kafka) == dict.fromkeys(SOURCES, 0)
-
-
-@pytest.mark.apache_kafka_only
-async def test_who_is_overtaken_while_records_are_folded_and_deleted_crashes_and_does_not_refuse(
-    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await create_topics(kafka, PARTITIONS)
-    for _ in range(3):
-        await write(kafka, NETWORK, b"folded by the successor, then deleted")
-    await write(kafka, STREAMS_PROGRESS, encode(checkpoint()), None)
-
-    async def succeed() -> None:
-        successor = new_runtime(kafka, WorkerSettings()).new_writer(0)
-        await successor.open()
-        offsets = dict.fromkeys(SOURCES, 0) | {NETWORK: 3}
-        progress = OutgoingRecord(kafka.topic(STREAMS_PROGRESS), 0, None, encode(checkpoint(offsets=offsets)))
-        await successor.commit([progress], {}, kafka.group_id("streams"))
-        await successor.close()
-        await delete_before(kafka, NETWORK, 2)
-
-    with monkeypatch.context() as patches:
-        overtaken_after(patches, 3, succeed)
-        with pytest.raises(OvertakenError, match="2 offsets were deleted"):
-            await take(kafka)
-    assert await take(kafka) == dict.fromkeys(SOURCES, 0) | {NETWORK: 3}
 
 
 async def test_missing_topics_are_named_and_not_created(kafka: KafkaSettings) -> None:

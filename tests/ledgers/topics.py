@@ -6,8 +6,6 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
 from aiokafka import AIOKafkaProducer
 
@@ -16,6 +14,7 @@ from schemas.decisions import DenialReason
 from schemas.risk import NodeStatus
 from schemas.topics import TELEMETRY
 from tests.ledgers.fleet import Fleet, Written
+from tests.workers.background import BackgroundLoad
 from transport.client import producer_arguments, transactional_producer_arguments
 from transport.settings import KafkaSettings
 
@@ -41,52 +40,35 @@ async def send(producer: AIOKafkaProducer, kafka: KafkaSettings, each: Written) 
     )
 
 
-class Load:
+class Load(BackgroundLoad):
     """Writes a fleet's life, a transaction of some tens of records at a time, until it is left.
 
     Every fifth transaction is aborted: what it held must never be in a ledger.
     """
 
     def __init__(self, kafka: KafkaSettings, fleet: Fleet, seed: int) -> None:
+        super().__init__(transactional_producer_arguments(kafka, kafka.transactional_id("load", 0)))
         self.committed = 0
         self.aborted = 0
         self._kafka = kafka
         self._fleet = fleet
         self._random = random.Random(seed)
-        self._stop = asyncio.Event()
         self._minutes = itertools.count()
         self._offsets = itertools.count()
 
-    async def __aenter__(self) -> Self:
-        self._producer = AIOKafkaProducer(
-            **transactional_producer_arguments(self._kafka, self._kafka.transactional_id("load", 0))
-        )
-        await self._producer.start()
-        self._task = asyncio.create_task(self._write())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        try:
-            await self._task
-        finally:
-            await self._producer.stop()
-
-    async def _write(self) -> None:
+    async def write(self) -> None:
         for number in itertools.count(1):
-            if self._stop.is_set():
+            if self.stopping.is_set():
                 return
             records = [self._record(f"node-{self._random.randrange(NODES)}") for _ in range(40)]
-            await self._producer.begin_transaction()
+            await self.producer.begin_transaction()
             for each in records:
-                await send(self._producer, self._kafka, each)
+                await send(self.producer, self._kafka, each)
             if number % 5 == 0:
-                await self._producer.abort_transaction()
+                await self.producer.abort_transaction()
                 self.aborted += len(records)
             else:
-                await self._producer.commit_transaction()
+                await self.producer.commit_transaction()
                 self.committed += len(records)
             await asyncio.sleep(0.005)
 

