@@ -116,10 +116,9 @@ class ReplyChannel:
         Raises:
             UnknownTopicOrPartitionError: the reply topic does not exist.
             KafkaError: no broker can be reached.
-            NotOpenError: the channel was closed before.
         """
-        if self._closed:
-            raise NotOpenError.after()
+        # It may be opened again: what an earlier opening left in the producer went with that.
+        self._closed, self._sent = False, None
         self._producer = AIOKafkaProducer(**producer_arguments(self._settings))
         self._consumer = AIOKafkaConsumer(**consumer_arguments(self._settings))
         try:

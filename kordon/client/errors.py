@@ -6,7 +6,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 
 class NotOpenError(RuntimeError):
-    """A client was used before it was opened, or after it was closed. Open a new one: a closed one stays closed."""
+    """A client was used before it was opened, or after it was closed. Open a new one."""
 
     @classmethod
     def before(cls, form: str = "async with") -> NotOpenError:
