@@ -174,6 +174,8 @@ def _accept_judged_network(row: RiskRow, decision: CapsuleDecision, source: Sour
 
 
 def _with_abrupt_stop(row: RiskRow, abrupt_stop: Signal | None) -> RiskRow:
+    if abrupt_stop is None and not row.signals:
+        return row
     others = tuple(signal for signal in row.signals if signal.kind is not SignalKind.ABRUPT_STOP)
     return msgspec.structs.replace(row, signals=others if abrupt_stop is None else (*others, abrupt_stop))
 
@@ -194,27 +196,27 @@ def _settle(
     exempt_until: Timestamp | None = changes.pop("exemptUntil", row.exemptUntil)
     if exempt_until is not None and source.timestamp >= exempt_until:
         exempt_until = None
-    changed = msgspec.structs.replace(row, **changes)
     signals = raised_signals(
-        changed.baseline or NOWHERE,
-        changed.current or NOWHERE,
+        changes.get("baseline", row.baseline) or NOWHERE,
+        changes.get("current", row.current) or NOWHERE,
         signal_of(row.signals, SignalKind.ABRUPT_STOP),
         row.signals,
         source,
         policy,
     )
     settled = msgspec.structs.replace(
-        changed,
+        row,
         signals=signals,
         score=score_of(signals),
         exemptUntil=exempt_until,
         revision=row.revision + 1,
         policyVersion=policy.version,
         updatedAt=source.timestamp,
+        **changes,
     )
     if judge and settled.status is NodeStatus.ACTIVE and exempt_until is None:
         for judged in (claimed, signals):
-            if score_of(judged) >= policy.threshold:
+            if judged and score_of(judged) >= policy.threshold:
                 return _quarantine(settled, judged, Cause.POLICY, source, policy)
     return Folded(settled)
 

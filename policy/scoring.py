@@ -1,6 +1,6 @@
 """Which signals a row raises, and what they add up to (design.md section 5, "Risk")."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -26,9 +26,9 @@ class Source(msgspec.Struct, frozen=True, gc=False):
         return Evidence(self.topic, self.partition, self.offset)
 
 
-def score_of(signals: Iterable[Signal]) -> int:
+def score_of(signals: Sequence[Signal]) -> int:
     """Return the sum of the raised signals' points."""
-    return sum([signal.points for signal in signals])
+    return sum([signal.points for signal in signals]) if signals else 0
 
 
 def overlay(base: Network, top: Network) -> Network:

@@ -7,7 +7,6 @@ them as text each time; read from text, kept as text and written as text they co
 
 import sys
 
-import msgspec
 from msgspec.structs import force_setattr
 
 from schemas.network import Network
@@ -27,30 +26,57 @@ class Standing(RiskRow, frozen=True, omit_defaults=True, gc=False):
 
     def row(self) -> RiskRow:
         """Return the row for the rules."""
-        values = msgspec.structs.astuple(self)
-        return RiskRow(  # type: ignore[call-arg] # the fields in their order
-            *values[:_UPDATED_AT],
+        # Field by field: a copy by astuple takes half as long again.
+        return RiskRow(
+            self.schemaVersion,
+            self.nodeId,
+            self.status,
+            self.score,
+            self.signals,
+            self.revision,
+            self.policyVersion,
             Timestamp.parse(self.updatedAt),
-            *values[_UPDATED_AT + 1 : _LAST_NETWORK_AT],
+            self.baseline,
+            self.current,
+            self.baselineRevision,
             None if self.lastNetworkAt is None else Timestamp.parse(self.lastNetworkAt),
             None if self.lastTelemetryAt is None else Timestamp.parse(self.lastTelemetryAt),
-            *values[_LAST_TELEMETRY_AT + 1 :],
+            self.lastBootId,
+            self.lastShutdownClean,
+            self.lastCommandId,
+            self.lastCommandAt,
+            self.quarantine,
+            self.exemptUntil,
+            self.capsulesValidFrom,
+            self.lastCapsule,
         )
 
 
 def standing_of(row: RiskRow) -> Standing:
     """Return a row as the fold keeps it. What many rows have in common is kept once: a million must fit into memory."""
-    values = msgspec.structs.astuple(row)
     baseline = _shared(row.baseline)
-    return Standing(  # type: ignore[call-arg] # as above
-        *values[:_UPDATED_AT],
+    return Standing(
+        row.schemaVersion,
+        row.nodeId,
+        row.status,
+        row.score,
+        row.signals,
+        row.revision,
+        row.policyVersion,
         canonical_text(row.updatedAt),
         baseline,
         baseline if row.current == row.baseline else _shared(row.current),
         row.baselineRevision,
         None if row.lastNetworkAt is None else canonical_text(row.lastNetworkAt),
         None if row.lastTelemetryAt is None else canonical_text(row.lastTelemetryAt),
-        *values[_LAST_TELEMETRY_AT + 1 :],
+        row.lastBootId,
+        row.lastShutdownClean,
+        row.lastCommandId,
+        row.lastCommandAt,
+        row.quarantine,
+        row.exemptUntil,
+        row.capsulesValidFrom,
+        row.lastCapsule,
     )
 
 
@@ -82,8 +108,3 @@ def _shared(network: Network | None) -> Network | None:
     if network is None or network.region is None:
         return network
     return Network(network.ip, network.asn, sys.intern(network.region))
-
-
-_UPDATED_AT, _LAST_NETWORK_AT, _LAST_TELEMETRY_AT = map(
-    RiskRow.__struct_fields__.index, ("updatedAt", "lastNetworkAt", "lastTelemetryAt")
-)

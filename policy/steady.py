@@ -10,6 +10,7 @@ It is cheap because a known row proves what strict decoding would have to check:
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Final, Protocol, cast
 
 import msgspec
@@ -48,16 +49,18 @@ def observations(rows: dict[str, Standing], policy_version: int) -> Advance:
 
     def advance(key: bytes | None, value: bytes | None, timestamp: int) -> str | None:
         try:
+            node_id = key.decode()  # type: ignore[union-attr] # None raises as other bad keys do
+            row = rows.get(node_id)
+            if row is None or row.current is None:
+                return None
             message = decode(value)  # type: ignore[arg-type] # None raises as other bad values do
             at, observed_at = read_instant(message.observedAt)
         except _UNREADABLE:
             return None
-        row = rows.get(message.nodeId)
-        if row is None or key != message.nodeId.encode() or row.current is None:
-            return None
         current, ip, asn, region = row.current, message.ip, message.asn, message.region
         if (
-            (ip is None or ip == current.ip)
+            message.nodeId == node_id
+            and (ip is None or ip == current.ip)
             and (asn is None or asn == current.asn)
             and (region is None or region == current.region)
             and not (ip is None and asn is None and region is None)
@@ -67,9 +70,8 @@ def observations(rows: dict[str, Standing], policy_version: int) -> Advance:
             and row.policyVersion == policy_version
             and 0 <= timestamp <= LATEST
         ):
-            rows[row.nodeId] = replace(
-                row, revision=row.revision + 1, updatedAt=canonical_text(timestamp), lastNetworkAt=observed_at
-            )
+            updated_at = observed_at if at == timestamp else canonical_text(timestamp)
+            rows[node_id] = replace(row, revision=row.revision + 1, updatedAt=updated_at, lastNetworkAt=observed_at)
             return row.nodeId
         return None
 
@@ -82,31 +84,38 @@ def reports(rows: dict[str, Standing], policy_version: int) -> Advance:
 
     def advance(key: bytes | None, value: bytes | None, timestamp: int) -> str | None:
         try:
+            node_id = key.decode()  # type: ignore[union-attr] # as above
+            row = rows.get(node_id)
+            if row is None:
+                return None
             message = decode(value)  # type: ignore[arg-type] # as above
             at, observed_at = read_instant(message.observedAt)
         except _UNREADABLE:
             return None
-        row = rows.get(message.nodeId)
-        if row is None or key != message.nodeId.encode():
-            return None
         if (
-            message.lastShutdownClean is row.lastShutdownClean
+            message.nodeId == node_id
+            and message.lastShutdownClean is row.lastShutdownClean
             and (message.bootId is None or message.bootId == row.lastBootId)
             and (message.fingerprint is None or not message.fingerprint.strip(FINGERPRINT_CHARACTERS))
-            and (message.agentVersion is None or not message.agentVersion.strip(VERSION_CHARACTERS))
+            and (message.agentVersion is None or _is_version(message.agentVersion))
             and at - timestamp <= FUTURE_MILLIS
             and (row.lastTelemetryAt is None or observed_at >= row.lastTelemetryAt)
             and row.exemptUntil is None
             and row.policyVersion == policy_version
             and 0 <= timestamp <= LATEST
         ):
-            rows[row.nodeId] = replace(
-                row, revision=row.revision + 1, updatedAt=canonical_text(timestamp), lastTelemetryAt=observed_at
-            )
+            updated_at = observed_at if at == timestamp else canonical_text(timestamp)
+            rows[node_id] = replace(row, revision=row.revision + 1, updatedAt=updated_at, lastTelemetryAt=observed_at)
             return row.nodeId
         return None
 
     return advance
+
+
+@lru_cache(maxsize=1_024)
+def _is_version(text: str) -> bool:
+    """Whether a text of a version's length is one; a fleet runs few of them, so they are remembered."""
+    return not text.strip(VERSION_CHARACTERS)
 
 
 def _of(lengths: tuple[int, int]) -> msgspec.Meta:
@@ -133,5 +142,5 @@ _UNCHECKED: Final = {
     "agentVersion": Annotated[str, _of(VERSION_LENGTHS)] | None,
     "fingerprint": Annotated[str, _of(FINGERPRINT_LENGTHS)] | None,
 }
-_UNREADABLE: Final = (ValueError, TypeError, RecursionError)
+_UNREADABLE: Final = (ValueError, TypeError, AttributeError, RecursionError)
 """What decoding raises (msgspec's errors and UnicodeDecodeError are ValueErrors); the rules name the error."""

@@ -58,11 +58,11 @@ def canonical_text(millis: int) -> str:
 
     These texts are ordered as their instants are. Bounds are a :class:`Timestamp`'s; beyond them ValueError is raised.
     """
-    second = millis // _SECOND_MILLIS
-    text = _text_of_second.get(second)
-    if text is None:
-        text = _remember(_text_of_second, second, _format_second(second))
-    return text + _SUFFIX_OF_MILLIS[millis - second * _SECOND_MILLIS]
+    second, rest = divmod(millis, _SECOND_MILLIS)
+    try:
+        return _text_of_second[second] + _SUFFIX_OF_MILLIS[rest]
+    except KeyError:
+        return _remember(_text_of_second, second, _format_second(second)) + _SUFFIX_OF_MILLIS[rest]
 
 
 def read_instant(text: str) -> tuple[int, str]:
@@ -71,14 +71,12 @@ def read_instant(text: str) -> tuple[int, str]:
     Raises:
         ValueError: as :meth:`Timestamp.parse`.
     """
-    second = _second_of_text.get(text[:19])
-    millis = _MILLIS_OF_SUFFIX.get(text[19:])
-    if second is None or millis is None:
+    try:
+        instant = _second_of_text[text[:19]] + _MILLIS_OF_SUFFIX[text[19:]]
+    except KeyError:
         instant = _parse(text)
         return instant, canonical_text(instant)
-    if len(text) == _CANONICAL_LENGTH:
-        return second + millis, text
-    return second + millis, f"{text[:19]}.000Z"
+    return instant, text if len(text) == _CANONICAL_LENGTH else f"{text[:19]}.000Z"
 
 
 def _parse(text: str) -> int:

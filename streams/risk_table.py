@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -55,7 +55,7 @@ class RiskTable:
                 f"a row on the risk topic cannot be read, so what it says of its node would be lost: {error}"
             ) from error
 
-    def take_changes(self) -> Iterable[tuple[bytes, bytes]]:
+    def take_changes(self) -> Sequence[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
         changed, self.changed = self.changed, set()
         rows = self.fleet.standings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -23,6 +24,17 @@ class OutgoingRecord(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     timestamp: int | None = None
+
+
+class OutgoingRows(NamedTuple):
+    """Rows of one partition of a changelog, as (key, value): nothing but these differs, and there may be many.
+
+    `topic` is the full name, with prefix. All take the client's now as their timestamp.
+    """
+
+    topic: str
+    partition: int
+    rows: Sequence[tuple[bytes, bytes | None]]
 
 
 class RecordTooLargeError(ValueError):

@@ -35,7 +35,7 @@ from transport.commits import (
     WriterError,
     WriterUnusableError,
 )
-from transport.outgoing import OutgoingRecord, RecordTooLargeError, record_size
+from transport.outgoing import OutgoingRecord, OutgoingRows, RecordTooLargeError, record_size
 from transport.producer_shutdown import stop_producer
 from transport.record_batches import Batches, in_batches
 from transport.settings import KafkaSettings
@@ -45,6 +45,7 @@ __all__ = [
     "DeliveryTimeoutError",
     "OffsetUnknownError",
     "OutgoingRecord",
+    "OutgoingRows",
     "RecordTooLargeError",
     "Step",
     "TransactionalWriter",
@@ -112,14 +113,15 @@ class TransactionalWriter:
         offsets: Mapping[TopicPartition, int],
         group_id: str,
         last: Callable[[Mapping[TopicPartition, int]], Sequence[OutgoingRecord]] = lambda _: (),
+        rows: OutgoingRows | None = None,
     ) -> Coroutine[Any, Any, Committed]:
-        """Write `records`, then what `last` returns, then `offsets` of `group_id`, in one transaction.
+        """Write `rows` and `records`, what `last` returns, then `offsets` of `group_id`, in one transaction.
 
         Call it and await the result. What is given is copied, and the records are put into batches, before
         this method returns, so nothing that changes while it is awaited gets into the transaction.
         `offsets` are next offsets (the one after the last record done), by full topic name. `last` is given
-        the next offset of each partition that `records` wrote to; a partition without one is absent.
-        Records of one partition keep their order. With no records, no offsets and nothing from `last({})`
+        the next offset of each partition that `rows` and `records` wrote to; a partition without one is absent.
+        Records of one partition keep their order. With no rows, no records, no offsets and nothing from `last({})`
         no transaction is opened.
 
         Raises RecordTooLargeError at the call; when awaited UnknownPartitionError and UnknownTopicError,
@@ -128,7 +130,7 @@ class TransactionalWriter:
         another KafkaError, after which the writer refuses every further commit; WriterUnusableError.
         """
         producer = self._opened()
-        batches = in_batches(producer, records, self._settings.max_record_bytes)
+        batches = in_batches(producer, records, self._settings.max_record_bytes, rows)
         return self._commit(producer, batches, dict(offsets), group_id, last)
 
     async def is_fenced(self, group_id: str, offset_of: TopicPartition) -> bool:

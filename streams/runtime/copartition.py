@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from aiokafka import TopicPartition
@@ -35,7 +35,7 @@ from streams.runtime.batches import Batch
 from streams.runtime.errors import BrokenChainError, BrokenFoldError, PartitionCountError
 from streams.runtime.lag import Lag
 from streams.runtime.topics import require_same_ids
-from transport.outgoing import OutgoingRecord
+from transport.outgoing import OutgoingRecord, OutgoingRows
 from transport.writer import TransactionalWriter
 
 
@@ -48,7 +48,7 @@ class Table(Protocol):
     def check_restored(self) -> None:
         """Look at what was restored, once it is complete. Raises RefusedError: nothing can go on from it."""
 
-    def take_changes(self) -> Iterable[tuple[bytes, bytes | None]]:
+    def take_changes(self) -> Sequence[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
 
 
@@ -239,7 +239,7 @@ class Copartition(Generic[TableT]):
         self._refuse_if_broken()
         partition, commitment = self.partition, self._commitment
         # 0. SNAPSHOT_TAKEN: nothing is awaited from here until `commit` has taken copies.
-        rows = [OutgoingRecord(commitment.changelog, partition, key, value) for key, value in self.table.take_changes()]
+        rows = OutgoingRows(commitment.changelog, partition, self.table.take_changes())
         positions = dict(self.positions)
         moved = {
             TopicPartition(commitment.source(topic), partition): position
@@ -250,10 +250,11 @@ class Copartition(Generic[TableT]):
         lag_millis = self.lag.millis(positions)
         self._lags = lag_millis > 0
         commit = self._writer.commit(
-            rows + outputs,
+            outputs,
             moved,
             commitment.group_id,
             lambda ends: self._progress(ends, positions, batches, lag_millis),
+            rows,
         )
         self._batches, self.outputs, self.uncommitted = [], [], 0
         self._has_room.set()

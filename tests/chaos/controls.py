@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 
 from streams.runtime.copartition import Copartition
 from streams.runtime.runtime import Runtime
-from transport.outgoing import OutgoingRecord
+from transport.outgoing import OutgoingRecord, OutgoingRows
 from transport.writer import Committed, TransactionalWriter
 
 VARIABLE = "KORDON_CHAOS_CONTROL"
@@ -38,13 +38,14 @@ def offsets_first(runtime: Runtime) -> None:
         offsets: Mapping[TopicPartition, int],
         group_id: str,
         last: Last,
+        rows: OutgoingRows | None = None,
     ) -> Coroutine[Any, Any, Committed]:
         taken = tuple(records)
 
         async def both() -> Committed:
             await commit(self, (), offsets, group_id, last)
             await asyncio.sleep(TORN_SECONDS)
-            return await commit(self, taken, {}, group_id)
+            return await commit(self, taken, {}, group_id, rows=rows)
 
         return both()
 
@@ -66,6 +67,7 @@ def rows_serialised_late(runtime: Runtime) -> None:
         offsets: Mapping[TopicPartition, int],
         group_id: str,
         last: Last,
+        rows: OutgoingRows | None = None,
     ) -> Coroutine[Any, Any, Committed]:
         taken = tuple(records)
         owner = owners[self]
@@ -76,7 +78,7 @@ def rows_serialised_late(runtime: Runtime) -> None:
                 OutgoingRecord(runtime.changelog, owner.partition, key, value)
                 for key, value in owner.table.take_changes()
             ]
-            return await commit(self, itertools.chain(taken, newer), offsets, group_id, last)
+            return await commit(self, itertools.chain(taken, newer), offsets, group_id, last, rows)
 
         return encoded_now()
 

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from streams.runtime.copartition import Copartition
 from streams.runtime.lag import Lag
-from transport.outgoing import OutgoingRecord
+from transport.outgoing import OutgoingRecord, OutgoingRows
 from transport.writer import Committed
 
 SOURCES = ("a", "b")
@@ -44,7 +44,7 @@ class Counted:
         self.rows[key] = self.rows.get(key, 0) + 1
         self.changed.add(key)
 
-    def take_changes(self) -> Iterable[tuple[bytes, bytes]]:
+    def take_changes(self) -> Sequence[tuple[bytes, bytes | None]]:
         changed, self.changed = self.changed, set()
         return [(key, str(self.rows[key]).encode()) for key in sorted(changed)]
 
@@ -64,9 +64,11 @@ class KeepingWriter:
         offsets: Mapping[TopicPartition, int],
         group_id: str,
         last: Any,
+        rows: OutgoingRows,
     ) -> Coroutine[Any, Any, Committed]:
         assert group_id == "group"
-        return self._commit(list(records), dict(offsets), last)
+        taken = [OutgoingRecord(rows.topic, rows.partition, key, value) for key, value in rows.rows]
+        return self._commit([*taken, *records], dict(offsets), last)
 
     async def _commit(self, records: list[OutgoingRecord], offsets: dict[TopicPartition, int], last: Any) -> Committed:
         if self.waits_for is not None:

@@ -50,6 +50,15 @@ async def test_a_batch_counts_its_records_because_idempotent_sequencing_counts_t
     assert batch.record_count() == 3
 
 
+async def test_a_batch_appends_by_a_builder_of_its_own_and_counts_in_a_relative_offset() -> None:
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    batch: BatchBuilder = producer.create_batch()
+    assert batch._builder.append(0, 1, b"k", b"v", []) is not None
+    batch._relative_offset = 1
+    assert batch.append(timestamp=1, key=b"k", value=b"v").offset == 1
+    await producer.stop()
+
+
 async def test_a_consumer_tells_by_its_fetchers_task_that_it_has_stopped_fetching() -> None:
     consumer = AIOKafkaConsumer(**consumer_arguments(KafkaSettings()))
     consumer._fetcher = Fetcher(consumer._client, consumer._subscription)

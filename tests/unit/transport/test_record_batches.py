@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 
 from schemas.timestamp import Timestamp
 from transport import record_batches as module
-from transport.outgoing import OutgoingRecord
+from transport.outgoing import OutgoingRecord, OutgoingRows, RecordTooLargeError
 
 
 def test_a_timestamp_may_be_a_subclass_of_int_which_aiokafka_without_its_extension_refuses() -> None:
@@ -19,3 +20,52 @@ def test_a_timestamp_may_be_a_subclass_of_int_which_aiokafka_without_its_extensi
     assert module._append(builder, OutgoingRecord("t", 0, b"k", b"v", (), Timestamp(5)))
     (record,) = DefaultRecordBatch(bytes(builder._build()))
     assert record.timestamp == 5
+
+
+class Builders:
+    """Makes the batches of a producer with room for a few records each."""
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(200, 0, is_transactional=True)
+
+
+ROWS = [(b"node-%d" % number, b"value of %d" % number) for number in range(20)] + [(b"node-1", None)]
+
+
+def read(builders: list[BatchBuilder]) -> list[tuple[int, bytes | None, bytes | None]]:
+    """What a broker reads of them: offset in its batch, key, value."""
+    return [
+        (record.offset, record.key, record.value)
+        for builder in builders
+        for record in DefaultRecordBatch(bytes(builder._build()))
+    ]
+
+
+def test_rows_fill_the_same_batches_as_records_do() -> None:
+    target, producer = TopicPartition("rows", 3), Builders()
+    as_records = module.in_batches(producer, [OutgoingRecord("rows", 3, key, value) for key, value in ROWS], 200)
+    as_rows = module.in_batches(producer, [], 200, OutgoingRows("rows", 3, ROWS))
+    assert len(as_rows[target]) > 2
+    assert [builder.record_count() for builder in as_rows[target]] == [
+        builder.record_count() for builder in as_records[target]
+    ]
+    assert read(as_rows[target]) == read(as_records[target])
+
+
+def test_a_batch_of_rows_is_closed_and_counts_its_records() -> None:
+    (builder,) = module.in_batches(Builders(), [], 200, OutgoingRows("rows", 0, ROWS[:3]))[TopicPartition("rows", 0)]
+    assert builder.append(timestamp=None, key=b"k", value=b"v") is None
+    assert builder.record_count() == 3
+
+
+def test_a_record_of_the_rows_own_partition_comes_after_them() -> None:
+    target, last = TopicPartition("rows", 0), OutgoingRecord("rows", 0, b"k", b"last")
+    batches = module.in_batches(Builders(), [last], 200, OutgoingRows("rows", 0, ROWS[:3]))
+    assert [value for _, _, value in read(batches[target])] == [value for _, value in ROWS[:3]] + [b"last"]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_row_that_is_too_large_is_refused(before: int) -> None:
+    rows = [*ROWS[:before], (b"node", b"v" * 200)]
+    with pytest.raises(RecordTooLargeError):
+        module.in_batches(Builders(), [], 200, OutgoingRows("rows", 0, rows))
