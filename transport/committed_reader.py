@@ -11,6 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from transport.client import consumer_arguments
 from transport.consumer_shutdown import stop_consumer
+from transport.lean_fetches import fetch_leanly
 from transport.polling import poll
 from transport.settings import KafkaSettings
 
@@ -97,15 +98,23 @@ class CommittedReader:
 
 @contextlib.asynccontextmanager
 async def committed_reader(
-    settings: KafkaSettings, partitions: Collection[TopicPartition], start: Mapping[TopicPartition, int] | None
+    settings: KafkaSettings,
+    partitions: Collection[TopicPartition],
+    start: Mapping[TopicPartition, int] | None,
+    *,
+    leanly: bool = False,
 ) -> AsyncIterator[CommittedReader]:
     """Connect and go to `start`, where absent to the first record kept; as an async context manager.
+
+    `leanly`: records come as they are parsed (:mod:`transport.lean_fetches`).
 
     Raises aiokafka's KafkaError.
     """
     consumer = AIOKafkaConsumer(**consumer_arguments(settings))
     try:
         await consumer.start()
+        if leanly:
+            fetch_leanly(consumer)
         consumer.assign(list(partitions))
         reader = CommittedReader(consumer, dict.fromkeys(partitions, 0))
         await reader.seek(start or {})

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from transport.outgoing import OutgoingRecord, OutgoingRows, RecordTooLargeError, record_size
+
+SMALL_BATCH_BYTES = 1_024
+"""Keys and values of rows that together have fewer bytes are not compressed: it would save a fifth of them and cost
+more than all else, above all whoever restores a long log of them."""
+
+_UNCOMPRESSED = 0
 
 Batches = dict[TopicPartition, list[BatchBuilder]]
 """The closed batches of each partition, in the order of their records."""
@@ -45,15 +52,21 @@ def in_batches(
 
 
 def _rows_in_batches(producer: AIOKafkaProducer, rows: OutgoingRows, limit: int) -> list[BatchBuilder]:
-    """Fill batches with rows past `BatchBuilder.append`, which takes three times as long (docs/faust.md)."""
+    """Fill batches with rows past `BatchBuilder.append`, which takes three times as long (docs/faust.md).
+
+    Rows are written in transactions alone.
+    """
     builders: list[BatchBuilder] = []
+    create_batch = producer.create_batch
+    if len(rows.rows) < _FEW and sum(len(key) + len(value or b"") for key, value in rows.rows) < SMALL_BATCH_BYTES:
+        create_batch = partial(BatchBuilder, limit, _UNCOMPRESSED, is_transactional=True)
     now = time.time_ns() // 1_000_000
     append, count = None, 0
     for key, value in rows.rows:
         if append is None or append(count, now, key, value, _NO_HEADERS) is None:
             if builders:
                 builders[-1]._relative_offset = count  # noqa: SLF001 - as said above
-            builder: BatchBuilder = producer.create_batch()
+            builder: BatchBuilder = create_batch()
             builders.append(builder)
             append, count = builder._builder.append, 0  # noqa: SLF001 - as said above
             size = record_size(OutgoingRecord(rows.topic, rows.partition, key, value))
@@ -66,6 +79,7 @@ def _rows_in_batches(producer: AIOKafkaProducer, rows: OutgoingRows, limit: int)
     return builders
 
 
+_FEW = 16
 _NO_HEADERS: list[tuple[str, bytes | None]] = []
 
 

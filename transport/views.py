@@ -49,17 +49,18 @@ async def read_to_high_watermark(
     *,
     start: Mapping[TopicPartition, int] | None = None,
     timeout_seconds: float,
+    leanly: bool = False,
 ) -> Mapping[TopicPartition, int]:
     """Read committed records up to the high watermark as of this call.
 
     It begins at `start`, where absent at the first record kept. Returns the position reached in each partition, which
     is at or above that high watermark. Fence the writers of the partitions before: then there is nothing that could
-    still be committed below it.
+    still be committed below it. `leanly` is for long logs: `on_batch` is given records without topic and partition.
 
     Raises NotCaughtUpError; aiokafka's OffsetOutOfRangeError if a `start` is no longer kept, or another
     KafkaError; what `on_batch` raises.
     """
-    async with committed_reader(settings, partitions, start) as reader:
+    async with committed_reader(settings, partitions, start, leanly=leanly) as reader:
         async with Watermarks(settings) as watermarks:
             goals = await watermarks.high(partitions)
         try:

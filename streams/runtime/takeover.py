@@ -163,7 +163,9 @@ async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:
             table.restore(record.key, record.value)
 
     changelog = [TopicPartition(runtime.changelog, partition) for partition in tables]
-    await read_to_high_watermark(runtime.kafka, changelog, restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS)
+    await read_to_high_watermark(
+        runtime.kafka, changelog, restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS, leanly=True
+    )
     for table in tables.values():
         table.check_restored()
         # Many rows take a while, and heartbeats must go out meanwhile.

@@ -69,3 +69,17 @@ def test_a_row_that_is_too_large_is_refused(before: int) -> None:
     rows = [*ROWS[:before], (b"node", b"v" * 200)]
     with pytest.raises(RecordTooLargeError):
         module.in_batches(Builders(), [], 200, OutgoingRows("rows", 0, rows))
+
+
+@pytest.mark.parametrize(("size", "is_compressed"), [(module.SMALL_BATCH_BYTES - 5, False), (2_000, True)])
+def test_rows_too_small_to_gain_by_it_are_not_compressed(size: int, is_compressed: bool) -> None:
+    class Compressing:
+        def create_batch(self) -> BatchBuilder:
+            return BatchBuilder(16_384, 2, is_transactional=True)
+
+    rows = [(b"node", b"v" * size)]
+    (builder,) = module.in_batches(Compressing(), [], 16_384, OutgoingRows("rows", 0, rows))[TopicPartition("rows", 0)]
+    batch = DefaultRecordBatch(bytes(builder._build()))
+    assert (batch.compression_type != 0) is is_compressed
+    assert batch.is_transactional
+    assert [(record.key, record.value) for record in batch] == rows
