@@ -11,6 +11,8 @@ import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
@@ -86,6 +88,13 @@ class BenchBroker:
     def __exit__(self, *_: object) -> None:
         """End it in good order, so that the next start need not check its segments."""
         self.stop()
+
+    @contextmanager
+    def stopped(self) -> Iterator[Path]:
+        """Let something be done to the data, whose directory is yielded, while no broker runs; then start again."""
+        self.stop()
+        yield self.directory / "data"
+        self.__enter__()
 
     def stop(self) -> None:
         """As on leaving; twice does no harm."""

@@ -1,9 +1,8 @@
 """Fleets that an engine has folded already: rows in its changelog, and the transactions that came after them.
 
 An engine makes its own state, by folding one observation a node; so it finds at its next start exactly what it would
-find in service. Transactions are then added to its changelog, each writing a row again, unchanged, in a batch of its
-own. One producer transaction spans all partitions, which leaves each partition's log (a record and a marker) as a
-transaction of that co-partition alone would, at a fraction of the time.
+find in service. Transactions are then added to its changelog (:mod:`bench.transaction_log`), each writing a row again,
+unchanged, in a batch of its own.
 """
 
 from __future__ import annotations
@@ -12,21 +11,20 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from aiokafka import TopicPartition
-from confluent_kafka import Producer
 
 from bench.answers import read_committed
+from bench.broker import BenchBroker
 from bench.commits import Commits, follow
 from bench.engines import Engine
 from bench.preparation import write
 from bench.processes import started
 from bench.topics import create_inputs
+from bench.transaction_log import append_transactions, forget_clean_shutdown
 from bench.workloads import EPOCH, BenchRecord, observation
-from kordon.output import remark
 from kordon.progress import progress_on_stderr
 from schemas.topics import NETWORK
 from transport.administration import apply_topics
@@ -36,8 +34,7 @@ from transport.watermarks import Watermarks
 
 INPUTS: Final = (NETWORK,)
 DAY_MS: Final = 86_400_000
-_PRODUCERS: Final = 4
-_REPORTED: Final = 5
+_SAMPLES: Final = 10_000
 
 
 def make_state(kafka: KafkaSettings, engine: Engine, trust: Path, rows: int) -> None:
@@ -89,38 +86,16 @@ async def input_ends(kafka: KafkaSettings) -> Mapping[TopicPartition, int]:
         )
 
 
-def add_transactions(kafka: KafkaSettings, changelog: str, transactions: int) -> None:
+def add_transactions(broker: BenchBroker, partitions: int, changelog: str, transactions: int) -> None:
     """Write rows of a changelog (full name) again, in so many transactions over all its partitions together."""
-    samples: dict[int, list[tuple[bytes, bytes]]] = {number: [] for number in range(kafka.partitions)}
-    for key, value in read_committed(kafka.bootstrap_servers, changelog):
-        kept = samples[partition_of(key, kafka.partitions)]
-        if value is not None and len(kept) < 10_000:
+    samples: dict[int, list[tuple[bytes, bytes]]] = {number: [] for number in range(partitions)}
+    for key, value in read_committed(broker.bootstrap_servers, changelog):
+        kept = samples[partition_of(key, partitions)]
+        if value is not None and len(kept) < _SAMPLES:
             kept.append((key, value))
-    rounds = transactions // kafka.partitions
-    remark(f"  writing {transactions:,} transactions to {changelog}; this takes minutes, once")
-    with progress_on_stderr("transactions", transactions) as advance, ThreadPoolExecutor(_PRODUCERS) as pool:
-
-        def write_share(number: int) -> None:
-            producer = Producer(
-                {
-                    "bootstrap.servers": kafka.bootstrap_servers,
-                    "transactional.id": f"bench-transactions-{number}",
-                    "compression.type": "lz4",
-                    "linger.ms": 0,
-                    "log_level": 2,
-                }
-            )
-            producer.init_transactions(60)
-            for index in range(number, rounds, _PRODUCERS):
-                producer.begin_transaction()
-                for partition, rows in samples.items():
-                    key, value = rows[index % len(rows)]
-                    producer.produce(changelog, value, key, partition)
-                producer.commit_transaction(60)
-                if number == 0:
-                    advance(_PRODUCERS * kafka.partitions)
-                    if index % (rounds // _REPORTED // _PRODUCERS * _PRODUCERS or 1) == 0 and index:
-                        remark(f"  {index * kafka.partitions:,} of {transactions:,} transactions")
-
-        for done in [pool.submit(write_share, number) for number in range(_PRODUCERS)]:
-            done.result()
+    count = transactions // partitions
+    with broker.stopped() as data, progress_on_stderr("transactions", transactions) as advance:
+        for number, rows in samples.items():
+            append_transactions(data / f"{changelog}-{number}", rows, count)
+            advance(count)
+        forget_clean_shutdown(data)
