@@ -63,6 +63,7 @@ async def shell(kafka: KafkaSettings, tmp_path: Path) -> Shell:
     return shell
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 async def test_a_nodes_life_at_the_command_line(shell: Shell, kafka: KafkaSettings, tmp_path: Path) -> None:
     key, token, runtime_key = (str(tmp_path / name) for name in ("node.json", "token", "runtime.key"))
     public_key = (await shell.run("keys", "node", "--output", key)).out.strip()

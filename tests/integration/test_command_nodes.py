@@ -153,6 +153,7 @@ async def play(fleet: Fleet) -> Answers:
     return answers
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 async def test_a_fleet_is_watched_and_explained_from_its_topics_alone(fleet: Fleet) -> None:
     answers = await play(fleet)
 

@@ -65,6 +65,7 @@ def chosen(ended: Ended) -> list[str]:
     return [each["key"] for each in ended.json["replayed"]]
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 async def test_dead_letters_are_listed_shown_and_replayed_each_once(kafka: KafkaSettings) -> None:
     await apply_topics(kafka)
     commands, network = kafka.topic(COMMANDS), kafka.topic(NETWORK)

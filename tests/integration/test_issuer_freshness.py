@@ -35,6 +35,7 @@ async def ask(client: CapsuleClient) -> DenialReason | None:
     return answer.reason if isinstance(answer, Denial) else None
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 async def test_what_was_acknowledged_before_the_request_is_obeyed(cluster: Cluster) -> None:
     """A revocation and a quarantine that were written just before a request already count for it, every time."""
     async with cluster.worker_alive():

@@ -114,6 +114,7 @@ async def test_every_malformed_record_becomes_one_dead_letter_and_the_next_is_fo
     assert len(origins) == len(letters)
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 async def test_header_names_that_are_no_utf8_neither_stop_nor_spoil_a_partition(
     kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
@@ -163,6 +164,7 @@ async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, start_wor
     assert_refolds(kafka, log)
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 async def test_a_crc32_placed_record_is_judged_once_in_its_right_partition(
     kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
@@ -266,6 +268,7 @@ async def test_decisions_in_transactions_are_folded_once_committed_and_never_whe
     assert_refolds(kafka, log)
 
 
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 async def test_a_backlog_takes_no_memory_of_its_size(kafka: KafkaSettings, start_worker: StartWorker) -> None:
     await create_topics(kafka, PARTITIONS)
