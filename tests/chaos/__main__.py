@@ -20,7 +20,7 @@ from tests.brokers.tcp_proxy import Network
 from tests.chaos.catalogue import all_faults, chosen, found_by
 from tests.chaos.controls import CONTROLS
 from tests.chaos.fault import Fault
-from tests.chaos.report import Setting, json_of, markdown_of, text_of, write_into
+from tests.chaos.report import Setting, json_of, markdown_of, require_mark, text_of, write_into
 from tests.chaos.run import Outcome, Run, Strike
 from tests.chaos.world import Layout, World
 
@@ -83,7 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--negative-control", choices=list(CONTROLS), help="start workers that are wrong in this way")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, the verdict after it")
     parser.add_argument("--markdown", action="store_true", help="the same as a section of docs/reliability.md")
-    parser.add_argument("--report", type=Path, help="a document, such as docs/reliability.md, that takes the report")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        help="a document such as docs/reliability.md, whose text between the lines "
+        "<!-- report --> (of --faults 1: <!-- report: 1 -->) and <!-- end --> this run's report replaces",
+    )
     parser.add_argument("--list", action="store_true", help="print the faults and end")
     given = parser.parse_args(arguments)
     if given.list:
@@ -91,6 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     kinds = tuple(kind for kind in given.faults.split(",") if kind)
     setting = Setting(given.seed, given.minutes, kinds, given.brokers, given.negative_control)
+    if given.report is not None:
+        try:
+            require_mark(given.report, setting.mark)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
     folder = Path(tempfile.mkdtemp(prefix="kordon-chaos-"))
     # Its clients tell of every broker that does not answer.
     logging.basicConfig(filename=folder / "harness.log", format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -104,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         outcome.notes.append(f"logs and data: {folder}")
     if given.report is not None:
-        write_into(given.report, markdown_of(outcome, setting))
+        write_into(given.report, setting.mark, markdown_of(outcome, setting))
     if given.json or given.markdown:
         shown = json_of(outcome, setting) if given.json else markdown_of(outcome, setting)
         sys.stdout.write(f"{shown}\n{outcome.verdict}\n")

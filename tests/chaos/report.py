@@ -15,7 +15,6 @@ from pathlib import Path
 from tests.brokers.kafka_cluster import SAFE_NODES
 from tests.chaos.run import Outcome, Strike
 
-REPORTED = re.compile(r"(<!-- report -->\n).*?(<!-- end -->)", re.DOTALL)
 PLANNED_SECONDS = 2.0
 KILLED_SECONDS = 15.0
 CLAIMS = {
@@ -38,6 +37,11 @@ class Setting:
     faults: tuple[str, ...]
     brokers: int
     control: str | None
+
+    @property
+    def mark(self) -> str:
+        """The line of a document after which the report belongs: each choice of faults has a section of its own."""
+        return f"<!-- report{': ' if self.faults else ''}{','.join(self.faults)} -->"
 
     @property
     def command(self) -> str:
@@ -147,17 +151,30 @@ def markdown_of(outcome: Outcome, setting: Setting) -> str:
     return "\n".join(lines)
 
 
-def write_into(document: Path, section: str) -> None:
-    """Put a report between the marks of a document, in place of the last one.
+def require_mark(document: Path, mark: str) -> None:
+    """Check that :func:`write_into` will find where to write: a run takes long.
 
     Raises:
         ValueError: the document has no such marks.
     """
+    if not _between(mark).search(document.read_text(encoding="utf-8")):
+        raise ValueError(f"{document} has no lines {mark} and <!-- end --> to write a report between; add them")
+
+
+def write_into(document: Path, mark: str, section: str) -> None:
+    """Put a report between a mark of a document and the next ``<!-- end -->``, in place of the last one.
+
+    Raises:
+        ValueError: the document has no such marks.
+    """
+    require_mark(document, mark)
     text = document.read_text(encoding="utf-8")
-    if not REPORTED.search(text):
-        raise ValueError(f"{document} has no lines <!-- report --> and <!-- end --> to write between")
-    new = REPORTED.sub(lambda found: f"{found[1]}\n{section}\n\n{found[2]}", text, count=1)
+    new = _between(mark).sub(lambda found: f"{found[1]}\n{section}\n\n{found[2]}", text, count=1)
     document.write_text(new, encoding="utf-8")
+
+
+def _between(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"({re.escape(mark)}\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def summary(outcome: Outcome) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from schemas.risk import RiskRow
 from schemas.timestamp import Timestamp
 from schemas.topics import COMMANDS, NETWORK, RISK, dlq_of
 from schemas.trust import KeyState, TrustedKey
-from tests.commands.process import Ended, environment_of, kordon
+from tests.commands.process import Ended, environment_of, kordon, running
 from tests.issuers.cluster import Cluster, now
 from tests.issuers.process import IssuerProcess
 from tests.unit.transport.incoming_records import incoming
@@ -240,6 +242,22 @@ async def test_services_that_run_are_well_a_replay_reaches_the_worker_and_a_dead
             while (await revisions(kafka)).get("amber", 0) < 2:
                 assert time.monotonic() < deadline, worker.tail()
             assert await revisions(kafka) == {"amber": 2}
+
+            kept = await kordon(environment, "ledger", "run", "--until-current")
+            assert kept.status == 0, kept.err
+            behind = await kordon(environment, "lag", "--service", "ledger", "--json")
+            assert {(row["service"], row["stale"]) for row in behind.json["copartitions"]} == {("ledger", None)}
+            assert behind.json["behind"] == 0
+            told = await kordon(environment, "doctor", "--json")
+            assert verdicts(told)["ledger"] == "ok"
+
+            async with running(environment, "lag", "--watch", "--interval", "0.5", "--json") as watching:
+                assert watching.stdout is not None
+                looks = [json.loads(await watching.stdout.readline()) for _ in range(2)]
+                watching.send_signal(signal.SIGINT)
+                assert await watching.wait() == 130
+            assert [look["stale"] for look in looks] == [False, False]
+            assert {row["service"] for row in looks[1]["copartitions"]} == {"worker", "issuer", "ledger"}
 
             worker.kill()
             soon = {**environment, "KORDON_ISSUER_PROGRESS_AGE_MS": "3000"}
