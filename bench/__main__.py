@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-import msgspec
 
 from bench import backlog, fleets, latency, peers_environment, policy_fold
 from bench.engines import ENGINES, ROOT
-from bench.musts import judge, told
+from bench.kept import keep
+from bench.musts import Verdict, judge, told
 from bench.preparation import CACHE
-from bench.report import DETAILS, LATEST, RESULTS
-from bench.results import Failure, Run, environment, grouped, print_results, summed_up
+from bench.report import RESULTS
+from bench.results import Failure, Run, environment, grouped, load_average, print_results, summed_up
 from bench.workloads import BACKLOGS
 from kordon.output import print_json, remark
 
@@ -49,7 +49,8 @@ FAILED = 3
     "--results",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help=f"Where the JSON goes. Default: {RESULTS.relative_to(ROOT)}, which docs/performance.md shows; of a part alone "
+    help="Where the JSON goes; a workload replaces its last figures there, and leaves those of others. Default: "
+    f"{RESULTS.relative_to(ROOT)}, which docs/performance.md shows; of a part alone "
     f"{PARTIAL.relative_to(ROOT)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead of a table.")
@@ -72,33 +73,23 @@ def main(
     folder = folder or (PARTIAL if workload or engine else RESULTS)
     if "quix" in (engine or ENGINES) and not set(workloads).isdisjoint(BACKLOGS):
         peers_environment.install()
-    before = environment()
     runs: list[Run] = []
+    verdicts: list[Verdict] = []
     failures: list[Failure] = []
     for name in workloads:
         remark(f"{name}:")
+        conditions, runs_before, failures_before = environment(), len(runs), len(failures)
         for outcome in _measure(name, engine, Size(rounds, records, rows, transactions)):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 remark(f"  {outcome.workload} {outcome.engine} FAILED: {outcome.reason}")
             else:
                 runs.append(outcome)
-    verdicts = judge(runs, workloads, engine or (*ENGINES, "json.loads"))
-    results = [summed_up(group) for group in grouped(runs)]
-    _write(folder / LATEST, results)
-    _write(
-        folder / DETAILS,
-        {
-            "environment": before,
-            "loadAfter": environment()["load"],
-            "arguments": sys.argv[1:],
-            "runs": runs,
-            "musts": verdicts,
-            "failures": failures,
-        },
-    )
+        conditions |= {"loadAfter": load_average(), "arguments": sys.argv[1:]}
+        verdicts += (judged := judge(runs, [name], engine or (*ENGINES, "json.loads")))
+        keep(folder, name, runs[runs_before:], judged, failures[failures_before:], conditions)
     if as_json:
-        print_json(results)
+        print_json([summed_up(group) for group in grouped(runs)])
     else:
         print_results(runs)
         for verdict in verdicts:
@@ -138,11 +129,6 @@ def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | 
             yield from fleets.memory(kordon, rounds, rows)
         else:
             yield from policy_fold.measure(rounds, records)
-
-
-def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 if __name__ == "__main__":

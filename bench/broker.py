@@ -145,5 +145,7 @@ def _settings(broker: int, controller: int, data: Path) -> str:
         "log.segment.delete.delay.ms": 1_000,
         # Prepared records are kept however old their timestamps are; topics of Kordon name their own retention.
         "log.retention.ms": -1,
+        # A peer gives what it writes the timestamps of its input, which lie months back.
+        "log.retention.check.interval.ms": 7 * 86_400_000,
     }
     return properties(settings)

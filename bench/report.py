@@ -43,17 +43,20 @@ def musts_table() -> str:
         verdict = {True: "met", False: "**missed**", None: "not judged"}[must["met"]]
         cells = (must["workload"], must["claim"], f"{must['must']:g}", f"{must['aim']:g}", measured, verdict)
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _conditions(details)])
+    return "\n".join([*lines, "", *_conditions(details.get("conditions", {}))])
 
 
-def _conditions(details: dict[str, Any]) -> str:
-    environment = details["environment"]
-    return (
-        f"On {environment['cores']} cores ({environment['processor']}) that broker, engine and load share, "
-        f"{environment['memoryBytes'] / 2**30:.0f} GB, {environment['system']}, Python {environment['python']}, "
-        f"commit {environment['commit']}; "
-        f"load average {environment['load'][0]:.1f} before, {details['loadAfter'][0]:.1f} after."
-    )
+def _conditions(conditions: dict[str, Any]) -> list[str]:
+    """Return what was measured on what, a line for all workloads of one machine and commit."""
+    alike: dict[str, list[str]] = {}
+    for workload, each in conditions.items():
+        where = (
+            f"on {each['cores']} cores ({each['processor']}) that broker, engine and load share, "
+            f"{each['memoryBytes'] / 2**30:.0f} GB, {each['system']}, Python {each['python']}, commit {each['commit']}"
+        )
+        load = f"{workload} (load average {each['load'][0]:.1f} before, {each['loadAfter']:.1f} after)"
+        alike.setdefault(where, []).append(load)
+    return [f"Measured {where}: {', '.join(workloads)}." for where, workloads in alike.items()]
 
 
 def _number(value: float | None, digits: int) -> str:

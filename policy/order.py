@@ -1,6 +1,7 @@
 """In which order the topics of a co-partition are folded (design.md section 5, "Determinism")."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
 from typing import Final
 
 from schemas.topics import COMMANDS, DECISIONS, NETWORK, TELEMETRY, repartition_of
@@ -23,21 +24,17 @@ def merge_by_heads(timestamps: Mapping[str, Sequence[int]]) -> Iterator[tuple[st
     record's is its original one); they need not ascend. Yields runs ``(topic, first, stop)``: fold the topic's records
     ``first`` to ``stop``, exclusive, then the next run.
     """
-    queues = [(topic, timestamps[topic]) for topic in FOLD_ORDER if timestamps.get(topic)]
-    positions = [0] * len(queues)
-    waiting = list(range(len(queues)))
-    while waiting:
-        # `min` keeps the first of equals, and `waiting` is in fold order.
-        chosen = min(waiting, key=lambda index: queues[index][1][positions[index]])
-        topic, times = queues[chosen]
-        first = stop = positions[chosen]
-        limit = min(
-            ((queues[index][1][positions[index]], index) for index in waiting if index != chosen),
-            default=None,
-        )
-        while stop < len(times) and (limit is None or (times[stop], chosen) < limit):
-            stop += 1
-        yield topic, first, stop
-        positions[chosen] = stop
-        if stop == len(times):
-            waiting.remove(chosen)
+    topics = [topic for topic in FOLD_ORDER if timestamps.get(topic)]
+    heads: list[int] = []
+    owners: list[int] = []
+    for owner, topic in enumerate(topics):
+        # A record that is older than one before it in its topic becomes the smallest head at once: it follows that one.
+        heads += accumulate(timestamps[topic], max)
+        owners += [owner] * len(timestamps[topic])
+    # Sorting keeps the order of equals, which is the fold's.
+    order = sorted(range(len(heads)), key=heads.__getitem__)
+    positions = [0] * len(topics)
+    for owner, run in groupby([owners[index] for index in order]):
+        first = positions[owner]
+        positions[owner] = stop = first + len(list(run))
+        yield topics[owner], first, stop

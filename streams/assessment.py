@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from policy.admission import Rejection
 from policy.order import merge_by_heads
 from policy.risk import Folded
+from policy.steady import Advance
 from schemas.codec import encode
 from schemas.topics import COMMANDS, NETWORK, QUARANTINE, TELEMETRY, dlq_of, repartition_of, source_of
 from streams.counts import Counts
@@ -59,6 +60,19 @@ class Received(NamedTuple):
     headers: Headers
 
 
+class _Lane(NamedTuple):
+    """What a batch holds of one source topic, and what is the same for all of it.
+
+    ``source`` is the topic where its records were first written; ``advance`` folds those that say nothing new.
+    """
+
+    topic: str
+    source: str
+    is_repartition: bool
+    advance: Advance
+    records: Sequence[Record]
+
+
 class Assessment:
     """Judges batches; one for the whole worker, as it keeps nothing of a batch."""
 
@@ -72,14 +86,25 @@ class Assessment:
 
     def __call__(self, copartition: Copartition[RiskTable], batch: Batch) -> None:
         """Fold a batch whole: rows into the co-partition's table, all else into its outputs."""
-        lanes = {found.topic: self._readable(copartition, found) for found in batch.ranges if found.records}
+        lanes = {
+            found.topic: _Lane(
+                found.topic,
+                source_of(found.topic),
+                found.topic in _REPARTITION,
+                copartition.table.fleet.steady(found.topic),
+                self._readable(copartition, found),
+            )
+            for found in batch.ranges
+            if found.records
+        }
         if len(lanes) == 1:
-            for topic, records in lanes.items():
-                self._judge_all(copartition, topic, records)
+            for lane in lanes.values():
+                self._judge_all(copartition, lane, lane.records)
             return
-        timestamps = {topic: [record.timestamp for record in records] for topic, records in lanes.items()}
+        timestamps = {topic: [record.timestamp for record in lane.records] for topic, lane in lanes.items()}
         for topic, first, stop in merge_by_heads(timestamps):
-            self._judge_all(copartition, topic, lanes[topic][first:stop])
+            lane = lanes[topic]
+            self._judge_all(copartition, lane, lane.records[first:stop])
 
     def _readable(self, copartition: Copartition[RiskTable], found: TopicRange) -> Sequence[Record]:
         """Return a topic's records; of forwarded ones the originals, those without a legible origin rejected."""
@@ -94,11 +119,10 @@ class Assessment:
                 self._reject(copartition, received, type(error).__name__, str(error))
         return originals
 
-    def _judge_all(self, copartition: Copartition[RiskTable], topic: str, records: Sequence[Record]) -> None:
+    def _judge_all(self, copartition: Copartition[RiskTable], lane: _Lane, records: Sequence[Record]) -> None:
         """Judge records of one topic in the given order: the hot path."""
-        table, partition = copartition.table, copartition.partition
-        name, is_repartition = source_of(topic), topic in _REPARTITION
-        advance, changed = table.fleet.steady(topic), table.changed
+        topic, name, is_repartition, advance, _ = lane
+        partition, changed = copartition.partition, copartition.table.changed
         folded = 0
         for record in records:
             # A node that has a row here is rightly placed, and commands are never steady: nothing is left to check.
@@ -134,7 +158,7 @@ class Assessment:
     def _is_misplaced(self, copartition: Copartition[RiskTable], topic: str, record: Record) -> bool:
         """Send a record of another co-partition's node on its way; an illegible key is the policy's business."""
         key, partition = record.key, copartition.partition
-        if key is None or not _NODE_ID.fullmatch(key):
+        if key is None or _is_known(copartition.table, key) or not _NODE_ID.fullmatch(key):
             return False
         right = partition_of(key, copartition.partition_count)
         if right == partition:
@@ -177,3 +201,8 @@ class Assessment:
             record.value,
             tuple(record.headers),
         )
+
+
+def _is_known(table: RiskTable, key: bytes) -> bool:
+    """Whether the key's node has a row here: then it belongs here, and nothing has to be hashed."""
+    return key.decode(errors="replace") in table.fleet.standings
