@@ -8,7 +8,11 @@ from tests.brokers.broker import BrokerUnavailable
 
 
 class NoidaDb(EmbeddedBroker):
-    """The demo's broker; it never expires dead members, so claims that need that are not made on it."""
+    """The demo's broker.
+
+    It never expires dead members, and once stopped its log may end before what it had acknowledged, which the worker
+    refuses: claims about either are made on Apache Kafka alone.
+    """
 
     name = "noida-db"
 
