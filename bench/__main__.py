@@ -78,16 +78,19 @@ def main(
     failures: list[Failure] = []
     for name in workloads:
         remark(f"{name}:")
-        conditions, runs_before, failures_before = environment(), len(runs), len(failures)
+        conditions = environment()
+        measured: list[Run] = []
+        failed: list[Failure] = []
         for outcome in _measure(name, engine, Size(rounds, records, rows, transactions)):
             if isinstance(outcome, Failure):
-                failures.append(outcome)
+                failed.append(outcome)
                 remark(f"  {outcome.workload} {outcome.engine} FAILED: {outcome.reason}")
             else:
-                runs.append(outcome)
+                measured.append(outcome)
         conditions |= {"loadAfter": load_average(), "arguments": sys.argv[1:]}
-        verdicts += (judged := judge(runs, [name], engine or (*ENGINES, "json.loads")))
-        keep(folder, name, runs[runs_before:], judged, failures[failures_before:], conditions)
+        judged = judge([*runs, *measured], [name], engine or (*ENGINES, "json.loads"))
+        keep(folder, name, measured, judged, failed, conditions)
+        runs, verdicts, failures = runs + measured, verdicts + judged, failures + failed
     if as_json:
         print_json([summed_up(group) for group in grouped(runs)])
     else:

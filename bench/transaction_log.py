@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -135,8 +135,7 @@ def _batch(end: LogEnd, sequence: int, key: bytes, value: bytes) -> bytearray:
 
 def _marker(end: LogEnd) -> bytearray:
     """Return a commit marker; only its place differs from transaction to transaction, which its checksum leaves out."""
-    plain = LogEnd(**{**vars(end), "codec": 0})
-    marker = _batch(plain, -1, _COMMIT_KEY, _COMMIT_VALUE)
+    marker = _batch(replace(end, codec=0), -1, _COMMIT_KEY, _COMMIT_VALUE)
     attributes = int.from_bytes(marker[_ATTRIBUTES_AT : _ATTRIBUTES_AT + 2], "big") | _CONTROL
     marker[_ATTRIBUTES_AT : _ATTRIBUTES_AT + 2] = attributes.to_bytes(2, "big")
     _CRC.pack_into(marker, _CRC_AT, calc_crc32c(bytes(marker[_CHECKED_FROM:])))

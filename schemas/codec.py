@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from schemas.network import InvalidFieldError
-from schemas.timestamp import Timestamp, read_instant
+from schemas.timestamp import Timestamp
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -65,7 +65,7 @@ def _decode_custom(custom_type: type, value: Any) -> Any:
     if custom_type is Timestamp:
         if not isinstance(value, str):
             raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
-        return Timestamp(read_instant(value)[0])
+        return Timestamp.parse(value)
     raise NotImplementedError(custom_type)
 
 

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from transport.lean_fetches import ParsedRecord
 
-class Record(Protocol):
-    """A record as aiokafka's parser makes it; topic and partition are its batch's.
-
-    ``timestamp`` is in ms since 1970, -1 without one. ``headers`` are in the producer's order.
-    """
-
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...  # noqa: D102
+Record = ParsedRecord
+"""What a batch holds; topic and partition are the batch's."""
 
 
 @dataclass(frozen=True, slots=True)

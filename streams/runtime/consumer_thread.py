@@ -27,6 +27,7 @@ from streams.runtime.topic_watch import TopicWatch
 from streams.runtime.topics import require_topics
 from transport.client import consumer_arguments
 from transport.illegible_headers import fetch_leniently
+from transport.lean_fetches import as_parsed
 
 if TYPE_CHECKING:
     from streams.runtime.application import CopartitionedApp
@@ -42,11 +43,6 @@ PARTITION_FETCH_BYTES = 1_048_576
 
 Ranges = dict[int, list[TopicRange]]
 """What one poll read, by co-partition."""
-
-
-def _as_parsed(_: TopicPartition, record: Record) -> Record:
-    """Leave a record as aiokafka's parser made it: a ConsumerRecord costs as much as parsing (docs/faust.md)."""
-    return record
 
 
 class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
@@ -168,7 +164,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
             state = self._sought_assignment.state_value(tp)
             first = state.position
             if fetched.has_more():
-                fetched._partition_records._consumer_record = _as_parsed
+                fetched._partition_records._consumer_record = as_parsed
             try:
                 records = fetched.getall(limit)
             except (UnicodeDecodeError, CorruptRecordException):
