@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tests.chaos.ending import end
 from tests.chaos.fault import Fault
 from tests.chaos.oracle import Verdict
 from tests.chaos.ownership import shared_copartitions
@@ -113,14 +114,15 @@ class Run:
         restore = max(_restored(service.output()[length:]) for service, length in logs.items())
         self._strikes.append(Strike(fault.name, fault.number, after, recovery, stall, restore))
         for service in world.services:
-            for end in service.exits[ended[service.name] :]:
-                self._check_exit(fault, end)
+            for ending in service.exits[ended[service.name] :]:
+                self._check_exit(fault, ending)
 
-    def _check_exit(self, fault: Fault, end: Exit) -> None:
-        wanted = ({0, -9, -15} if end.silent else {0, -9}) if end.asked else {99, *fault.statuses}
-        if end.status not in wanted:
-            asked = "was asked to end and" if end.asked else "by itself"
-            self._problems.append(f"{fault.name}: {end.service} {asked} ended with {end.status}: {end.last_line[:200]}")
+    def _check_exit(self, fault: Fault, ending: Exit) -> None:
+        wanted = ({0, -9, -15} if ending.silent else {0, -9}) if ending.asked else {99, *fault.statuses}
+        if ending.status not in wanted:
+            asked = "was asked to end and" if ending.asked else "by itself"
+            words = f"{ending.service} {asked} ended with {ending.status}: {ending.last_line[:200]}"
+            self._problems.append(f"{fault.name}: {words}")
 
     async def _judge(self, began: float) -> Outcome:
         world = self._world
@@ -129,12 +131,7 @@ class Run:
             await quiet(world)
         except TimeoutError as error:
             self._problems.append(str(error))
-        for service in world.running():
-            if service.pid is None:
-                self._problems.append(f"{service.name} does not run at the end: {service.tail(1)}")
-        for name, status in (await world.stop_services()).items():
-            if status != 0:
-                self._problems.append(f"{name} ended with {status} when it was asked to stop at the end")
+        self._problems += await end(world.running())
         verdict = await judge(world.kafka, world.load)
         for other in world.verdicts:
             verdict.add(other)

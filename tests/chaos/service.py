@@ -76,6 +76,16 @@ class Service:
         await self._spawn()
         self._supervision = asyncio.create_task(self._supervise(), name=f"supervisor of {self.name}")
 
+    async def up(self, seconds: float) -> None:
+        """Wait until its process runs: a service that crashed is down for as long as its supervisor waits.
+
+        Raises:
+            TimeoutError: it does not, as where it ended with a status that is final.
+        """
+        async with asyncio.timeout(seconds):
+            while self.pid is None:  # noqa: ASYNC110 - the supervisor starts it, not we
+                await asyncio.sleep(POLL_SECONDS)
+
     async def stop(self) -> int | None:
         """End it as an operator does (SIGTERM) and for good; return its exit status, ``None`` if it did not run."""
         self._wanted = False

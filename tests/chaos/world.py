@@ -178,11 +178,9 @@ class World:
         """Let what is under way be acknowledged, and write no more."""
         await self.loading.aclose()
 
-    async def stop_services(self) -> dict[str, int | None]:
-        """End every service as an operator does, all at once, and return their exit statuses."""
-        running = self.running()
-        statuses = await asyncio.gather(*(service.stop() for service in running))
-        return {service.name: status for service, status in zip(running, statuses, strict=True)}
+    async def stop_services(self) -> None:
+        """End every service as an operator does, all at once."""
+        await asyncio.gather(*(service.stop() for service in self.running()))
 
     async def _kill_all(self) -> None:
         await asyncio.gather(*(service.killed_for_good() for service in self.services))
