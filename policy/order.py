@@ -1,6 +1,6 @@
 """In which order the topics of a co-partition are folded (design.md section 5, "Determinism")."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
 from typing import Final
 
@@ -25,16 +25,23 @@ def merge_by_heads(timestamps: Mapping[str, Sequence[int]]) -> Iterator[tuple[st
     ``first`` to ``stop``, exclusive, then the next run.
     """
     topics = [topic for topic in FOLD_ORDER if timestamps.get(topic)]
+    owners = [topic for topic in topics for _ in timestamps[topic]]
+    positions = dict.fromkeys(topics, 0)
+    for topic, run in groupby([owners[index] for index in merged_indices([timestamps[topic] for topic in topics])]):
+        first = positions[topic]
+        positions[topic] = stop = first + len(list(run))
+        yield topic, first, stop
+
+
+def merged_indices(timestamps: Iterable[Sequence[int]]) -> list[int]:
+    """Return the same order record by record, as a batch's hot path takes it.
+
+    ``timestamps`` are the topics', in the order of :data:`FOLD_ORDER`. What is returned are indices into all of their
+    records put one topic after another.
+    """
     heads: list[int] = []
-    owners: list[int] = []
-    for owner, topic in enumerate(topics):
+    for ours in timestamps:
         # A record that is older than one before it in its topic becomes the smallest head at once: it follows that one.
-        heads += accumulate(timestamps[topic], max)
-        owners += [owner] * len(timestamps[topic])
+        heads += accumulate(ours, max)
     # Sorting keeps the order of equals, which is the fold's.
-    order = sorted(range(len(heads)), key=heads.__getitem__)
-    positions = [0] * len(topics)
-    for owner, run in groupby([owners[index] for index in order]):
-        first = positions[owner]
-        positions[owner] = stop = first + len(list(run))
-        yield topics[owner], first, stop
+    return sorted(range(len(heads)), key=heads.__getitem__)

@@ -1,6 +1,6 @@
 """What the worker does with each record: place it, check who signed it, let the policy judge it, collect what follows.
 
-A batch is judged in the folding order (:func:`policy.order.merge_by_heads`). A record ends in exactly one way:
+A batch is judged in the folding order (:mod:`policy.order`). A record ends in exactly one way:
 
 - folded: its node's row changes, and perhaps a transition goes out;
 - late: nothing changes, it is counted;
@@ -11,11 +11,12 @@ A batch is judged in the folding order (:func:`policy.order.merge_by_heads`). A 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from policy.admission import Rejection
-from policy.order import merge_by_heads
+from policy.order import FOLD_ORDER, merged_indices
 from policy.risk import Folded
 from policy.steady import Advance
 from schemas.codec import encode
@@ -86,25 +87,24 @@ class Assessment:
 
     def __call__(self, copartition: Copartition[RiskTable], batch: Batch) -> None:
         """Fold a batch whole: rows into the co-partition's table, all else into its outputs."""
-        lanes = {
-            found.topic: _Lane(
+        lanes = [
+            _Lane(
                 found.topic,
                 source_of(found.topic),
                 found.topic in _REPARTITION,
                 copartition.table.fleet.steady(found.topic),
                 self._readable(copartition, found),
             )
-            for found in batch.ranges
+            for found in sorted(batch.ranges, key=_turn)
             if found.records
-        }
+        ]
         if len(lanes) == 1:
-            for lane in lanes.values():
-                self._judge_all(copartition, lane, lane.records)
+            self._judge_all(copartition, repeat(lanes[0]), lanes[0].records)
             return
-        timestamps = {topic: [record.timestamp for record in lane.records] for topic, lane in lanes.items()}
-        for topic, first, stop in merge_by_heads(timestamps):
-            lane = lanes[topic]
-            self._judge_all(copartition, lane, lane.records[first:stop])
+        owners = [lane for lane in lanes for _ in lane.records]
+        records = [record for lane in lanes for record in lane.records]
+        order = merged_indices([record.timestamp for record in lane.records] for lane in lanes)
+        self._judge_all(copartition, map(owners.__getitem__, order), map(records.__getitem__, order))
 
     def _readable(self, copartition: Copartition[RiskTable], found: TopicRange) -> Sequence[Record]:
         """Return a topic's records; of forwarded ones the originals, those without a legible origin rejected."""
@@ -119,30 +119,31 @@ class Assessment:
                 self._reject(copartition, received, type(error).__name__, str(error))
         return originals
 
-    def _judge_all(self, copartition: Copartition[RiskTable], lane: _Lane, records: Sequence[Record]) -> None:
-        """Judge records of one topic in the given order: the hot path."""
-        topic, name, is_repartition, advance, _ = lane
-        partition, changed = copartition.partition, copartition.table.changed
+    def _judge_all(
+        self, copartition: Copartition[RiskTable], lanes: Iterable[_Lane], records: Iterable[Record]
+    ) -> None:
+        """Judge records, each with its lane, in the given order: the hot path."""
+        changed = copartition.table.changed
         folded = 0
-        for record in records:
+        for lane, record in zip(lanes, records, strict=False):
             # A node that has a row here is rightly placed, and commands are never steady: nothing is left to check.
-            node_id = advance(record.key, record.value, record.timestamp)
+            node_id = lane.advance(record.key, record.value, record.timestamp)
             if node_id is not None:
                 folded += 1
                 changed.add(node_id)
             else:
-                origin = getattr(record, "partition", partition) if is_repartition else partition
-                self._judge(copartition, topic, name, origin, record)
+                self._judge(copartition, lane, record)
         self._counts.folded += folded
 
-    def _judge(self, copartition: Copartition[RiskTable], topic: str, name: str, origin: int, record: Record) -> None:
-        """Judge a record that may change something: ``name`` and ``origin`` are where it was first written."""
-        table, partition, key = copartition.table, copartition.partition, record.key
+    def _judge(self, copartition: Copartition[RiskTable], lane: _Lane, record: Record) -> None:
+        """Judge a record that may change something."""
+        table, partition, key, topic = copartition.table, copartition.partition, record.key, lane.topic
         if self._is_misplaced(copartition, topic, record):
             return
         if topic == COMMANDS and self._is_unsigned(copartition, record):
             return
-        outcome = table.fleet.fold(name, origin, record.offset, record.timestamp, key, record.value)
+        origin = getattr(record, "partition", partition) if lane.is_repartition else partition
+        outcome = table.fleet.fold(lane.source, origin, record.offset, record.timestamp, key, record.value)
         if isinstance(outcome, Folded):
             self._counts.folded += 1
             table.changed.add(outcome.row.nodeId)
@@ -206,3 +207,8 @@ class Assessment:
 def _is_known(table: RiskTable, key: bytes) -> bool:
     """Whether the key's node has a row here: then it belongs here, and nothing has to be hashed."""
     return key.decode(errors="replace") in table.fleet.standings
+
+
+def _turn(found: TopicRange) -> int:
+    """Return the place of a range's topic in the fold's order."""
+    return FOLD_ORDER.index(found.topic)
