@@ -7,6 +7,7 @@ them, since a skip there would read as a pass.
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +22,11 @@ from tests.brokers.broker import Broker, BrokerUnavailable
 from tests.brokers.kafka_jars import jars, java
 from tests.brokers.noida_db import NoidaDb
 from transport.settings import KafkaSettings
+
+# `make test &` in a script leaves SIGINT ignored, and every process started here would inherit that: a claim about
+# Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No timing is asserted: on two busy cores a deadline would fail by chance.
 settings.register_profile("kordon", deadline=None)
