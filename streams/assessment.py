@@ -69,7 +69,6 @@ class _Lane(NamedTuple):
 
     topic: str
     source: str
-    is_repartition: bool
     advance: Advance
     records: Sequence[Record]
 
@@ -91,7 +90,6 @@ class Assessment:
             _Lane(
                 found.topic,
                 source_of(found.topic),
-                found.topic in _REPARTITION,
                 copartition.table.fleet.steady(found.topic),
                 self._readable(copartition, found),
             )
@@ -142,7 +140,7 @@ class Assessment:
             return
         if topic == COMMANDS and self._is_unsigned(copartition, record):
             return
-        origin = getattr(record, "partition", partition) if lane.is_repartition else partition
+        origin = getattr(record, "partition", partition)
         outcome = table.fleet.fold(lane.source, origin, record.offset, record.timestamp, key, record.value)
         if isinstance(outcome, Folded):
             self._counts.folded += 1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tests.chaos.fault import ENDED_BY_FENCE
 from tests.chaos.service import Exit, Service
+from tests.chaos.world import within
 
 UP_SECONDS = 60.0
 """A supervisor needs half a second to bring a service back, and a slow machine a few to start it."""
@@ -21,9 +22,7 @@ async def end(services: Sequence[Service], seconds: float = UP_SECONDS) -> list[
 
 
 async def _end(service: Service, seconds: float) -> list[str]:
-    try:
-        await service.up(seconds)
-    except TimeoutError:
+    if not await within(seconds, lambda: service.pid is not None):
         return [f"{service.name} does not run at the end: {service.tail(1)}"]
     await service.stop()
     last = service.exits[-1]
@@ -35,4 +34,4 @@ async def _end(service: Service, seconds: float) -> list[str]:
 def _is_well(last: Exit) -> bool:
     if last.status in ENDED_BY_FENCE:
         return FENCED in last.last_line
-    return last.status == 0 or (last.silent and last.status == -15)
+    return last.obeyed

@@ -118,8 +118,8 @@ class Run:
                 self._check_exit(fault, ending)
 
     def _check_exit(self, fault: Fault, ending: Exit) -> None:
-        wanted = ({0, -9, -15} if ending.silent else {0, -9}) if ending.asked else {99, *fault.statuses}
-        if ending.status not in wanted:
+        well = ending.obeyed or ending.status == -9 if ending.asked else ending.status in {99, *fault.statuses}
+        if not well:
             asked = "was asked to end and" if ending.asked else "by itself"
             words = f"{ending.service} {asked} ended with {ending.status}: {ending.last_line[:200]}"
             self._problems.append(f"{fault.name}: {words}")

@@ -34,6 +34,11 @@ class Exit:
     last_line: str
     silent: bool = False
 
+    @property
+    def obeyed(self) -> bool:
+        """Whether it ended as SIGTERM asks it to."""
+        return self.status == 0 or (self.silent and self.status == -signal.SIGTERM)
+
 
 class Service:
     """``command`` supervised: it is started again ``RESTART_SECONDS`` after it ended, unless its status is final.
@@ -75,16 +80,6 @@ class Service:
         self._once = None if once is None and command is None else (command or self._command, once or {})
         await self._spawn()
         self._supervision = asyncio.create_task(self._supervise(), name=f"supervisor of {self.name}")
-
-    async def up(self, seconds: float) -> None:
-        """Wait until its process runs: a service that crashed is down for as long as its supervisor waits.
-
-        Raises:
-            TimeoutError: it does not, as where it ended with a status that is final.
-        """
-        async with asyncio.timeout(seconds):
-            while self.pid is None:  # noqa: ASYNC110 - the supervisor starts it, not we
-                await asyncio.sleep(POLL_SECONDS)
 
     async def stop(self) -> int | None:
         """End it as an operator does (SIGTERM) and for good; return its exit status, ``None`` if it did not run."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from tests.chaos.ending import FENCED, end
 from tests.chaos.service import Service, python
+from tests.chaos.world import within
 
 RUNS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit({status})); {says}; signal.pause()"
 SAYS_IT_RUNS = "print('runs', flush=True)"
@@ -14,12 +14,6 @@ SAYS_IT_RUNS = "print('runs', flush=True)"
 
 def service(folder: Path, script: str) -> Service:
     return Service("worker-1", "streams", python("-c", script), {}, folder, static=False)
-
-
-async def saying(one: Service, text: str) -> None:
-    async with asyncio.timeout(20):
-        while text not in one.output():  # noqa: ASYNC110 - a file tells nobody that it grew
-            await asyncio.sleep(0.02)
 
 
 async def test_a_service_that_crashed_is_waited_for_while_its_supervisor_brings_it_back(tmp_path: Path) -> None:
@@ -46,12 +40,12 @@ async def test_a_service_that_ended_for_good_is_named(tmp_path: Path) -> None:
 async def test_a_service_that_learns_of_its_fence_when_it_is_stopped_is_well(tmp_path: Path) -> None:
     one = service(tmp_path, RUNS.format(status=70, says=f"print('{FENCED}', flush=True)"))
     await one.start()
-    await saying(one, FENCED)
+    assert await within(20, lambda: FENCED in one.output())
     assert await end([one]) == []
 
 
 async def test_a_service_that_crashes_when_it_is_stopped_is_named(tmp_path: Path) -> None:
     one = service(tmp_path, RUNS.format(status=70, says=SAYS_IT_RUNS))
     await one.start()
-    await saying(one, "runs")
+    assert await within(20, lambda: "runs" in one.output())
     assert await end([one]) == ["worker-1 was stopped and ended with 70: runs"]
