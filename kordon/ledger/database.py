@@ -7,7 +7,9 @@ whole ones, their positions with them; what they held is then read again.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
+from types import NoneType
 from typing import Final
 from urllib.parse import quote
 
@@ -29,6 +31,9 @@ def open_for_writing(path: Path) -> Database:
         sqlite3.Error: it cannot be opened or read.
     """
     made = not path.exists()
+    if sys.version_info < (3, 12):
+        # There sqlite3 looks for an adapter in vain for each None that it binds, half of a row's columns.
+        sqlite3.register_adapter(NoneType, lambda none: none)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     database = Database(connection, execute_plugins=False)
     try:
