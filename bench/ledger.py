@@ -22,7 +22,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from aiokafka import TopicPartition
 from sqlite_utils import Database
 
 from kordon.ledger.rebuild import rebuild
@@ -34,7 +33,7 @@ from schemas.decisions import DenialReason
 from schemas.risk import NodeStatus, SignalKind
 from schemas.topics import TELEMETRY, TOPICS
 from tests.ledgers.fleet import Fleet, Log, Written
-from tests.ledgers.made import opened, operators
+from tests.ledgers.made import opened, operators, write
 from tests.ledgers.topics import produce
 from transport.administration import apply_topics
 from transport.settings import KafkaSettings
@@ -65,17 +64,13 @@ def load(fleet: Fleet, count: int) -> Iterator[Written]:
             yield fleet.decision(node, index, DenialReason.RISK_STATE_STALE if part % 4 else None)
 
 
-def write(folder: Path, written: Sequence[Written], trust: Any) -> float:
+def time_ledger(folder: Path, written: Sequence[Written], trust: Any) -> float:
     """Return the seconds that a new ledger takes for the records."""
     log = Log()
     records = [log.append(each) for each in written]
     writer = opened(folder / "ledger.db", log, trust)
     began = time.perf_counter()
-    for start in range(0, len(records), BATCH):
-        batches: dict[TopicPartition, list[Any]] = {}
-        for record in records[start : start + BATCH]:
-            batches.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-        writer.write(batches, {place: batch[-1].offset + 1 for place, batch in batches.items()})
+    write(writer, records, at_once=BATCH)
     seconds = time.perf_counter() - began
     writer.database.close()
     return seconds
@@ -126,7 +121,7 @@ def measure(count: int, bootstrap: str | None) -> dict[str, float]:
         operator, revoker, trust = operators(folder)
         fleet = Fleet(operator, revoker, begins=time.time_ns() // 1_000_000 - 3_600_000, minute_millis=1)
         written = list(load(fleet, count))
-        ledger = count / write(folder, written, trust)
+        ledger = count / time_ledger(folder, written, trust)
         seconds, rows = plain_inserts(folder, count)
         found = {"recordsPerSecond": ledger, "plainInsertsPerSecond": rows / seconds}
         if bootstrap is not None:

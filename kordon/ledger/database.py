@@ -16,11 +16,13 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from kordon.ledger.errors import ForeignLedgerError, NoLedgerError
-from kordon.ledger.tables import ABOUT, LEDGER_SCHEMA_VERSION, TABLES
+from kordon.ledger.tables import ABOUT, LEDGER_SCHEMA_VERSION, SEARCHED, TABLES
 from kordon.ledger.views import VIEWS
 
 _BUSY_SECONDS: Final = 10.0
 _CACHE_KIB: Final = 65_536
+_WITH_TRIGGERS: Final = "1"
+"""The schema of which only the triggers went that made each row searchable."""
 
 
 def open_for_writing(path: Path) -> Database:
@@ -44,6 +46,8 @@ def open_for_writing(path: Path) -> Database:
         database.enable_wal()
         if not database.table_names():
             _make(database)
+        elif _version(database) == _WITH_TRIGGERS:
+            _bring_up(database)
         _check_version(database, path)
     except BaseException:
         database.close()
@@ -90,17 +94,37 @@ def _make(database: Database) -> None:
                 made.create_index(index)
             if table.searched:
                 made.enable_fts(table.searched, create_triggers=True, tokenize="unicode61")
+        _drop_insert_triggers(database)
         for name, sql in VIEWS.items():
             database.create_view(name, sql)
         database.conn.execute(ABOUT.insert, ("schema_version", str(LEDGER_SCHEMA_VERSION)))
 
 
-def _check_version(database: Database, path: Path) -> None:
+def _bring_up(database: Database) -> None:
+    with database.atomic():
+        _drop_insert_triggers(database)
+        database.conn.execute("UPDATE about SET value = ? WHERE name = 'schema_version'", (str(LEDGER_SCHEMA_VERSION),))
+
+
+def _drop_insert_triggers(database: Database) -> None:
+    """Leave it to the writer to make rows searchable; the triggers for rows that are pruned stay."""
+    for table in SEARCHED:
+        database.conn.execute(f'DROP TRIGGER "{table.name}_ai"')  # as sqlite-utils named it
+
+
+def _version(database: Database) -> str | None:
     try:
-        version = about(database).get("schema_version", "")
+        return about(database).get("schema_version")
     except sqlite3.OperationalError:
-        raise ForeignLedgerError(f"{path} is no ledger", "Name another file with KORDON_LEDGER_FILE.") from None
+        return None
+
+
+def _check_version(database: Database, path: Path) -> None:
+    version = _version(database)
+    if version is None:
+        raise ForeignLedgerError(f"{path} is no ledger", "Name another file with KORDON_LEDGER_FILE.")
     if version != str(LEDGER_SCHEMA_VERSION):
         raise ForeignLedgerError(
-            f"{path} has schema {version or 'of no name'}, this Kordon writes {LEDGER_SCHEMA_VERSION}"
+            f"{path} has schema {version}, this Kordon writes {LEDGER_SCHEMA_VERSION}",
+            "A higher one needs the Kordon that wrote it; a lower one `kordon ledger run` brings up to date.",
         )

@@ -31,6 +31,7 @@ from kordon.ledger.tables import (
     DEAD_LETTERS,
     DECISIONS,
     RISK,
+    SEARCHED,
     TRANSITIONS,
     UNREADABLE,
     LedgerTable,
@@ -100,12 +101,15 @@ class LedgerWriter:
             sqlite3.Error: the file cannot be written; nothing of the batch is.
         """
         with self.database.atomic():
+            newest = [self._newest(table) for table in SEARCHED]
             for place, records in batches.items():
                 take = self._take.get(place.topic)
                 if take is None:
                     self._take_dead_letters(self._settings.without_prefix(place.topic), records)
                 else:
                     take(records)
+            for table, rowid in zip(SEARCHED, newest, strict=True):
+                self._connection.execute(table.add_to_search, (rowid,))
             self._connection.executemany(
                 _MOVE,
                 [
@@ -113,6 +117,11 @@ class LedgerWriter:
                     for place, offset in positions.items()
                 ],
             )
+
+    def _newest(self, table: LedgerTable) -> int:
+        """Return the highest rowid, which the next row's is above."""
+        found: int | None = self._connection.execute(f'SELECT max(rowid) FROM "{table.name}"').fetchone()[0]  # noqa: S608 - fixed names
+        return found or 0
 
     def _take_each(
         self,

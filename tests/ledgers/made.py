@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,18 @@ def a_days_ledger(folder: Path, *, verified: bool = True, at_once: int = 1) -> P
     file = folder / "ledger.db"
     writer = opened(file, log, trust if verified else None)
     records = [log.append(written) for written in Fleet(operator, revoker).day()]
+    write(writer, records, at_once=at_once)
+    writer.database.close()
+    return file
+
+
+def write(writer: LedgerWriter, records: Sequence[ConsumerRecord[bytes, bytes]], *, at_once: int) -> None:
+    """Write records, ``at_once`` a transaction."""
     for start in range(0, len(records), at_once):
         batches: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {}
         for record in records[start : start + at_once]:
             batches.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
         writer.write(batches, {place: batch[-1].offset + 1 for place, batch in batches.items()})
-    writer.database.close()
-    return file
 
 
 def dump(file: Path) -> dict[str, list[dict[str, Any]]]:
