@@ -16,10 +16,9 @@ from schemas.topics import (
 )
 from streams.risk_table import RiskTable
 from streams.runtime.runtime import Runtime
-from streams.settings import WorkerSettings
+from streams.settings import SERVICE, WorkerSettings
 from transport.settings import KafkaSettings
 
-SERVICE = "streams"
 SOURCES = (COMMANDS, DECISIONS, NETWORK, repartition_of(NETWORK), TELEMETRY, repartition_of(TELEMETRY))
 OUTPUTS = (QUARANTINE, dlq_of(COMMANDS), dlq_of(NETWORK), dlq_of(TELEMETRY))
 """Beside the rows, what only the owner of a co-partition writes into its partition.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
 from transport.settings_file import SectionSettings, section_config
+
+SERVICE: Final = "streams"
+"""What the worker's group and transactional ids are named after."""
 
 
 class WorkerSettings(SectionSettings):

@@ -15,12 +15,13 @@ from typing import Final
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from issuer.copartition import SERVICE as ISSUING
 from issuer.key_ring import KeyRing, KeyRingError
 from issuer.settings import IssuerSettings
 from kordon.known_errors import failure_of
 from kordon.ledger.lock import writer_of
 from kordon.ledger.settings import LedgerSettings
-from kordon.operations import checks
+from kordon.operations import broker_checks, checks
 from kordon.operations.checks import Check, Verdict
 from kordon.operations.lag import ISSUER, LEDGER, WORKER
 from kordon.operations.lag_reading import lags, last_progress, limits_of
@@ -30,11 +31,13 @@ from kordon.settings import CommandSettings
 from policy.policy_file import load_policy
 from schemas.progress import StreamsProgress
 from schemas.topics import ISSUER_PROGRESS, STREAMS_PROGRESS, TOPICS, dlq_of
+from streams.settings import SERVICE as STREAMS
 from streams.settings import WorkerSettings
 from transport.administration import check_topics, describe_cluster, describe_topics
 from transport.broker_clock import BrokerTime, broker_time
 from transport.key_files import load_signing_key
 from transport.settings import KafkaSettings
+from transport.transactions import transactions
 from transport.trust import Trust
 from transport.watermarks import Watermarks
 
@@ -70,7 +73,7 @@ async def examine(settings: Settings) -> list[Check]:
     ]
     files = await _all(on_this_machine)
     try:
-        brokers = checks.judge_brokers(await describe_cluster(settings.kafka))
+        brokers = broker_checks.judge_brokers(await describe_cluster(settings.kafka))
     except Exception as error:  # noqa: BLE001 - what lies on this machine is examined all the same
         failed = _failed("brokers", error)
         servers = settings.kafka.bootstrap_servers
@@ -82,6 +85,7 @@ async def examine(settings: Settings) -> list[Check]:
     with_brokers: list[tuple[str, Examination]] = [
         ("topics", lambda: _topics(settings)),
         ("our clock", lambda: _clocks(settings)),
+        ("transactions", lambda: _transactions(settings)),
         (WORKER, lambda: _services(settings, WORKER)),
         (ISSUER, lambda: _services(settings, ISSUER)),
         ("policy", lambda: _policy(settings)),
@@ -122,7 +126,7 @@ async def _in_thread(examination: Callable[[Settings], list[Check]], settings: S
 async def _topics(settings: Settings) -> list[Check]:
     own = {settings.kafka.topic(name) for name in TOPICS}
     found = [topic for topic in await describe_topics(settings.kafka) if topic.name in own]
-    return checks.judge_topics(await check_topics(settings.kafka), found)
+    return broker_checks.judge_topics(await check_topics(settings.kafka), found)
 
 
 async def _clocks(settings: Settings) -> list[Check]:
@@ -131,7 +135,7 @@ async def _clocks(settings: Settings) -> list[Check]:
     judged = [
         check
         for (service, _), each in zip(services, measured, strict=True)
-        for check in checks.judge_clock(service, each)
+        for check in broker_checks.judge_clock(service, each)
     ]
     # Our own clock was measured by both.
     return list({check.name: check for check in judged}.values())
@@ -142,6 +146,13 @@ async def _measured(settings: KafkaSettings, name: str) -> BrokerTime | None:
     async with Watermarks(settings) as watermarks:
         places = [TopicPartition(topic, number) for number in range(await watermarks.partition_count(topic))]
     return await broker_time(settings, places, timeout_seconds=CLOCK_SECONDS) if places else None
+
+
+async def _transactions(settings: Settings) -> list[Check]:
+    kafka = settings.kafka
+    names = [kafka.transactional_id(each, p) for each in (STREAMS, ISSUING) for p in range(kafka.partitions)]
+    found = await transactions(kafka, names)
+    return [broker_checks.judge_transactions(None if found is None else found.values(), _now())]
 
 
 async def _services(settings: Settings, service: str) -> list[Check]:

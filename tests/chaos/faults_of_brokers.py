@@ -14,7 +14,7 @@ from aiokafka.client import CoordinationType
 
 from issuer.copartition import SERVICE as ISSUER_SERVICE
 from schemas.topics import DECISIONS, QUARANTINE, REQUESTS, RISK, STREAMS_PROGRESS, TELEMETRY
-from streams.composition import SERVICE as STREAMS_SERVICE
+from streams.settings import SERVICE as STREAMS_SERVICE
 from tests.brokers.kafka_cluster import KafkaCluster, KafkaNode
 from tests.chaos.fault import BOTH, ENDED_BY_FENCE, Fault
 from tests.chaos.leadership import coordinator_of, in_sync, leader_of

@@ -8,94 +8,23 @@ import pytest
 from issuer.key_ring import KeyRing
 from kordon.new_keys import OPERATOR_ROLES
 from kordon.operations.checks import (
-    NEEDED_APIS,
     SOON_MILLIS,
-    Check,
     Verdict,
-    judge_brokers,
-    judge_clock,
     judge_dead_letters,
     judge_ledger,
     judge_policy,
     judge_progress,
     judge_signing_key,
-    judge_topics,
     judge_trust,
 )
 from kordon.operations.lag import CopartitionLag
 from kordon.operations.letters import Count
 from schemas.timestamp import Timestamp
 from schemas.trust import KeyState, Role, TrustDocument, TrustedKey
-from transport.administration import Cluster, Outcome, State, Topic
-from transport.broker_clock import BrokerTime
 from transport.key_files import generate_signing_key
 
 NOW = 1_800_000_000_000
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
-
-VERSIONS = {**{key: version for key, (_, version) in NEEDED_APIS.items()}, 3: 12}
-TOPIC = Topic("kordon.a", 12, 3, 3, 12, {})
-
-
-def by_name(checks: list[Check]) -> dict[str, Verdict]:
-    return {check.name: check.verdict for check in checks}
-
-
-def cluster(*versions: dict[int, int]) -> Cluster:
-    return Cluster("c", 1, {1: "a:9092", 2: "b:9092"}, dict(enumerate(versions, 1)))
-
-
-@pytest.mark.parametrize(
-    ("found", "brokers", "versions"),
-    [
-        (cluster(VERSIONS, VERSIONS), OK, OK),
-        (cluster(VERSIONS), FAILED, OK),
-        (cluster(VERSIONS, {**VERSIONS, 3: 11}), OK, WARNING),
-        (cluster(VERSIONS, {**VERSIONS, 1: 3}), OK, FAILED),
-        (cluster(VERSIONS, {key: each for key, each in VERSIONS.items() if key != 22}), OK, FAILED),
-    ],
-)
-def test_the_weakest_broker_counts(found: Cluster, brokers: Verdict, versions: Verdict) -> None:
-    assert by_name(judge_brokers(found)) == {"brokers": brokers, "API versions": versions}
-
-
-@pytest.mark.parametrize(
-    ("outcome", "topic", "topics", "copies"),
-    [
-        (Outcome("a", State.UNCHANGED), TOPIC, OK, OK),
-        (Outcome("a", State.MISSING), TOPIC, FAILED, OK),
-        (Outcome("a", State.DIFFERENT, {"retention.ms": ("1", "2")}), TOPIC, WARNING, OK),
-        (Outcome("a", State.DIFFERENT, {"partitions": ("1", "2")}), TOPIC, FAILED, OK),
-        (Outcome("a", State.UNCHANGED), TOPIC._replace(in_sync=2), OK, WARNING),
-        (Outcome("a", State.UNCHANGED), TOPIC._replace(in_sync=0, leaders=11), OK, FAILED),
-    ],
-)
-def test_what_stops_kordon_has_failed_what_may_is_a_warning(
-    outcome: Outcome, topic: Topic, topics: Verdict, copies: Verdict
-) -> None:
-    assert by_name(judge_topics([outcome], [topic])) == {"topics": topics, "copies": copies}
-
-
-@pytest.mark.parametrize(
-    ("ours", "writer", "verdicts"),
-    [
-        (20, -15, (OK, OK)),
-        (-4_999, None, (OK,)),
-        (5_000, 0, (WARNING, OK)),
-        (-29_999, 29_999, (WARNING, WARNING)),
-        (30_000, -3_600_000, (FAILED, FAILED)),
-    ],
-)
-def test_clocks_are_judged_by_how_far_they_are_from_the_brokers(
-    ours: int, writer: int | None, verdicts: tuple[Verdict, ...]
-) -> None:
-    measured = BrokerTime(NOW, None if writer is None else NOW + writer, NOW + ours)
-
-    assert tuple(check.verdict for check in judge_clock("worker", measured)) == verdicts
-
-
-def test_a_clock_that_could_not_be_measured_is_not_called_well() -> None:
-    assert by_name(judge_clock("worker", None)) == {"clock of the worker": WARNING}
 
 
 def document(*operators: TrustedKey, issuer_until: int | None = None) -> TrustDocument:
