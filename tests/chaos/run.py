@@ -14,8 +14,10 @@ from tests.chaos.ending import end
 from tests.chaos.fault import Fault
 from tests.chaos.oracle import Verdict
 from tests.chaos.ownership import shared_copartitions
+from tests.chaos.progress import Place
 from tests.chaos.quiet import quiet
 from tests.chaos.service import Exit
+from tests.chaos.unfinished import end_unfinished, seen
 from tests.chaos.verdict import judge
 from tests.chaos.world import World
 
@@ -103,7 +105,7 @@ class Run:
         began_at, recovery = world.struck_at, None
         try:
             await fault.strike(world, self._chance)
-            until = await world.progress.news_from(places, _now(), fault.recovers_within)
+            until = await self._recovered(fault, places)
             # Without places nothing was to stop, and the strike itself tells how long what it did took.
             recovery = world.progress.longest_stall(places, world.struck_at, until, from_since=True)
             recovery = recovery if places else (_now() - world.struck_at) / 1000
@@ -116,6 +118,21 @@ class Run:
         for service in world.services:
             for ending in service.exits[ended[service.name] :]:
                 self._check_exit(fault, ending)
+
+    async def _recovered(self, fault: Fault, places: Sequence[Place]) -> int:
+        """Wait until every place has news again and return when, ms since 1970.
+
+        Raises:
+            TimeoutError: some have none; the text says what was seen then.
+        """
+        progress = self._world.progress
+        try:
+            return await progress.news_from(places, _now(), fault.recovers_within)
+        except TimeoutError as error:
+            found = await seen(self._world)
+            if not await end_unfinished(self._world):
+                raise TimeoutError(f"{error}; {found}") from None
+        return await progress.news_from(places, _now(), fault.recovers_within)
 
     def _check_exit(self, fault: Fault, ending: Exit) -> None:
         well = ending.obeyed or ending.status == -9 if ending.asked else ending.status in {99, *fault.statuses}
