@@ -33,6 +33,8 @@ def score_of(signals: Sequence[Signal]) -> int:
 
 def overlay(base: Network, top: Network) -> Network:
     """Lay ``top`` over ``base`` field by field: a field that ``top`` lacks stays."""
+    if top.ip is not None and top.asn is not None and top.region is not None:
+        return top
     return Network(
         base.ip if top.ip is None else top.ip,
         base.asn if top.asn is None else top.asn,

@@ -107,4 +107,5 @@ def restored(standing: Standing) -> Standing:
 def _shared(network: Network | None) -> Network | None:
     if network is None or network.region is None:
         return network
-    return Network(network.ip, network.asn, sys.intern(network.region))
+    region = sys.intern(network.region)
+    return network if region is network.region else Network(network.ip, network.asn, region)
