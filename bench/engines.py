@@ -24,7 +24,7 @@ PEERS: Final = Path(__file__).with_name("peers")
 PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
 """Of the environment that holds what only peers need."""
 
-COMMIT_MS: Final = 250
+COMMIT_MS: Final = 1_000
 """For every peer what Kordon's worker takes while it catches up."""
 
 CORES: Final = 2

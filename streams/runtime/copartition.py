@@ -109,7 +109,6 @@ class Copartition(Generic[TableT]):
         self._committed_at = 0.0
         self._broken = False
         self._suspended = False
-        self._lags = False
         self._committing = asyncio.Lock()
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -197,8 +196,9 @@ class Copartition(Generic[TableT]):
         """Begin to commit: what there is every ``commit_interval`` s, progress at least every ``progress_interval`` s.
 
         While the fold lags behind, what there is every ``catch_up_interval`` s: nobody waits for old records by the
-        millisecond, and a row that changes often is written less often. The returned task ends when a commit fails,
-        with its exception, or when it is cancelled by :meth:`close`.
+        millisecond, and a row that changes often is written less often. That ends as soon as it has caught up, and
+        does not keep who waits for :meth:`room`. The returned task ends when a commit fails, with its exception, or
+        when it is cancelled by :meth:`close`.
         """
         self._ticker = asyncio.create_task(
             self._keep_committing(commit_interval, catch_up_interval, progress_interval),
@@ -210,11 +210,18 @@ class Copartition(Generic[TableT]):
         self, commit_interval: float, catch_up_interval: float, progress_interval: float
     ) -> None:
         while True:
-            await asyncio.sleep(catch_up_interval if self._lags else commit_interval)
+            await asyncio.sleep(commit_interval)
+            if self._may_wait(min(catch_up_interval, progress_interval)):
+                continue
             async with self._committing:
                 due = self._has_news() or time.monotonic() - self._committed_at >= progress_interval
                 if due and not self._suspended:
                     await self._commit()
+
+    def _may_wait(self, seconds: float) -> bool:
+        """Tell whether the next commit may be ``seconds`` after the last one."""
+        is_early = time.monotonic() - self._committed_at < seconds
+        return is_early and self._has_room.is_set() and self.lag.millis(self.positions) > 0
 
     def _has_news(self) -> bool:
         return bool(self._batches or self.outputs)
@@ -248,7 +255,6 @@ class Copartition(Generic[TableT]):
         }
         batches, outputs = tuple(self._batches), self.outputs
         lag_millis = self.lag.millis(positions)
-        self._lags = lag_millis > 0
         commit = self._writer.commit(
             outputs,
             moved,

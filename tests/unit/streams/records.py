@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -97,15 +97,20 @@ class Names:
         return f"prefix.{topic}"
 
 
-def new_copartition(writer: KeepingWriter, **positions: int) -> Copartition[Counted]:
-    """Return co-partition 3 of 8, standing at ``positions`` (0 where not given)."""
+def new_copartition(
+    writer: KeepingWriter, now: Callable[[], int] = lambda: 0, **positions: int
+) -> Copartition[Counted]:
+    """Return co-partition 3 of 8, standing at ``positions`` (0 where not given).
+
+    Everything before 0 was folded: by ``now``, ms since 1970, the fold lags behind.
+    """
     return Copartition(
         3,
         8,
         Counted(),
         dict.fromkeys(SOURCES, 0) | positions,
         5,
-        Lag(SOURCES, 0, lambda _: None, lambda: 0),
+        Lag(SOURCES, 0, lambda _: None, now),
         writer,  # type: ignore[arg-type]
         Names(),
     )

@@ -13,6 +13,9 @@ from streams.runtime.errors import BrokenChainError, BrokenFoldError
 from tests.unit.streams.records import Counted, Found, KeepingWriter, new_copartition
 from transport.outgoing import OutgoingRecord
 
+LAGGING = 10_000
+"""A time at which a co-partition that is new at 0 lags behind."""
+
 ONE = OutgoingRecord("out", 0, b"k", b"v")
 
 
@@ -135,6 +138,34 @@ async def test_nothing_is_committed_without_news_but_progress_at_its_interval() 
     assert (records, offsets) == ([], {})
     assert progress_of(writer).riskEnd == 5
     assert writer.closed
+
+
+async def test_while_it_lags_behind_news_waits_for_the_longer_interval_and_no_longer_than_the_lag() -> None:
+    now, writer = LAGGING, KeepingWriter()
+    copartition = new_copartition(writer, lambda: now)
+    copartition.start(0.0, 3_600.0, 3_600.0)
+    copartition.fold(batch(read("a", 0, 1, 0)), count)
+    await copartition.commit_pending()
+    copartition.fold(batch(read("a", 1, 2, 1)), count)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(writer.commits) == 1
+    now = 0
+    while len(writer.commits) < 2:  # noqa: ASYNC110 - the interval is what is tested
+        await asyncio.sleep(0)
+    await copartition.close()
+
+
+async def test_the_longer_interval_does_not_keep_a_fold_that_waits_for_room() -> None:
+    writer = KeepingWriter()
+    copartition = new_copartition(writer, lambda: LAGGING)
+    copartition.start(0.0, 3_600.0, 3_600.0)
+    copartition.fold(batch(read("a", 0, 1, 0)), count)
+    await copartition.commit_pending()
+    copartition.fold(batch(read("a", 1, 4, 1, 2, 3)), count)
+    await copartition.room(2)
+    assert len(writer.commits) == 2
+    await copartition.close()
 
 
 async def test_a_suspended_copartition_commits_only_what_is_asked_for() -> None:
