@@ -61,10 +61,12 @@ def forwarded(settings: KafkaSettings, record: IncomingRecord, partition: int) -
     Raises RecordTooLargeError: with these headers it exceeds `max_record_bytes`; make it a dead letter.
     """
     topic = settings.topic(repartition_of(settings.without_prefix(record.topic)))
-    position = (record.topic, str(record.partition), str(record.offset), str(record.timestamp))
     headers = (
         *record.headers,
-        *((name, text.encode()) for name, text in zip(_NAMES, position, strict=True)),
+        (ORIGINAL_TOPIC, record.topic.encode()),
+        (ORIGINAL_PARTITION, b"%d" % record.partition),
+        (ORIGINAL_OFFSET, b"%d" % record.offset),
+        (ORIGINAL_TIMESTAMP, b"%d" % record.timestamp),
     )
     outgoing = OutgoingRecord(topic, partition, record.key, record.value, headers)
     size = record_size(outgoing)
@@ -83,27 +85,29 @@ def read_forwarded(record: IncomingRecord) -> Forwarded:
     Raises ForwardedRecordError: the headers are missing, out of order or malformed, name another topic than
     the one this topic belongs to, or name the partition that the record is in (then it was not misplaced).
     """
-    own, position = tuple(record.headers[: -len(_NAMES)]), record.headers[-len(_NAMES) :]
-    if tuple(name for name, _ in position) != _NAMES:
+    names, values = zip(*record.headers[-len(_NAMES) :], strict=True) if record.headers else ((), ())
+    if names != _NAMES:
         raise ForwardedRecordError(f"the last headers are not {', '.join(_NAMES)}")
-    topic, partition, offset, timestamp = (value or b"" for _, value in position)
-    if repartition_of(topic.decode(errors="replace")) != record.topic:
+    topic, partition, offset, timestamp = values
+    source = (topic or b"").decode(errors="replace")
+    if repartition_of(source) != record.topic:
         raise ForwardedRecordError(f"{ORIGINAL_TOPIC} is not the topic that {record.topic} belongs to")
     original = Forwarded(
-        topic.decode(),
+        source,
         _number(ORIGINAL_PARTITION, partition, _NUMBER, _LARGEST_PARTITION),
         _number(ORIGINAL_OFFSET, offset, _NUMBER, _LARGEST_OFFSET),
         _number(ORIGINAL_TIMESTAMP, timestamp, _TIMESTAMP, _LARGEST_OFFSET),
         record.key,
         record.value,
-        own,
+        tuple(record.headers[: -len(_NAMES)]),
     )
     if original.partition == record.partition:
         raise ForwardedRecordError(f"{ORIGINAL_PARTITION} is the partition it was forwarded to")
     return original
 
 
-def _number(name: str, text: bytes, form: re.Pattern[bytes], largest: int) -> int:
-    if not form.fullmatch(text) or int(text) > largest:
+def _number(name: str, text: bytes | None, form: re.Pattern[bytes], largest: int) -> int:
+    number = int(text) if text is not None and form.fullmatch(text) else None
+    if number is None or number > largest:
         raise ForwardedRecordError(f"{name} is not a number in its one accepted form")
-    return int(text)
+    return number
