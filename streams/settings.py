@@ -28,7 +28,7 @@ class WorkerSettings(SectionSettings):
         75, ge=1, le=10_000, description="Milliseconds between two commits of a co-partition that has news."
     )
     catch_up_interval_ms: int = Field(
-        1_000,
+        500,
         ge=1,
         le=10_000,
         description="The same while the co-partition lags behind by two seconds or more, if that is longer.",
