@@ -14,7 +14,13 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import GroupCoordinatorNotAvailableError, IncompatibleBrokerVersion, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    IncompatibleBrokerVersion,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
@@ -23,6 +29,8 @@ from transport.settings import KafkaSettings
 
 _API_KEY: Final = 65
 _AGAIN_SECONDS: Final = 0.2
+_MOVING: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+"""There is none yet (the first look at a new cluster makes the topic that coordinators keep), or it is another now."""
 _NOT_FOUND: Final = 105
 """TRANSACTIONAL_ID_NOT_FOUND: nobody has opened it, or the coordinator has forgotten it."""
 
@@ -116,14 +124,12 @@ async def transactions(settings: KafkaSettings, transactional_ids: Collection[st
     client = AIOKafkaClient(**client_arguments(settings))
     try:
         await client.bootstrap()
-        names = sorted(transactional_ids)
         async with asyncio.timeout(settings.request_timeout_ms / 1000):
-            coordinators = await asyncio.gather(*(_coordinator(client, name) for name in names))
-        kept: dict[int, list[str]] = {}
-        for name, coordinator in zip(names, coordinators, strict=True):
-            kept.setdefault(coordinator, []).append(name)
-        found = await asyncio.gather(*(_describe(client, node, mine) for node, mine in kept.items()))
-        return {one.transactional_id: one for each in found for one in each}
+            while True:
+                try:
+                    return await _look(client, transactional_ids)
+                except _MOVING:
+                    await asyncio.sleep(_AGAIN_SECONDS)
     except (IncompatibleBrokerVersion, NotImplementedError):
         return None
     except TimeoutError as error:
@@ -132,13 +138,16 @@ async def transactions(settings: KafkaSettings, transactional_ids: Collection[st
         await client.close()
 
 
-async def _coordinator(client: AIOKafkaClient, transactional_id: str) -> int:
-    """Look it up until there is one: the first look at a new cluster makes the topic that coordinators keep."""
-    while True:
-        try:
-            return int(await client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id))
-        except GroupCoordinatorNotAvailableError:
-            await asyncio.sleep(_AGAIN_SECONDS)
+async def _look(client: AIOKafkaClient, transactional_ids: Collection[str]) -> Mapping[str, Transaction]:
+    names = sorted(transactional_ids)
+    coordinators = await asyncio.gather(
+        *(client.coordinator_lookup(CoordinationType.TRANSACTION, name) for name in names)
+    )
+    kept: dict[int, list[str]] = {}
+    for name, coordinator in zip(names, coordinators, strict=True):
+        kept.setdefault(int(coordinator), []).append(name)
+    found = await asyncio.gather(*(_describe(client, node, mine) for node, mine in kept.items()))
+    return {one.transactional_id: one for each in found for one in each}
 
 
 async def _describe(client: AIOKafkaClient, node: int, transactional_ids: Collection[str]) -> list[Transaction]:
