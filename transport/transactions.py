@@ -110,24 +110,32 @@ class Transaction(NamedTuple):
     partitions: frozenset[TopicPartition]
 
     @property
+    def places(self) -> list[str]:
+        """`partitions` for people, in order: `topic [number]`."""
+        return [f"{topic} [{number}]" for topic, number in sorted(self.partitions)]
+
+    @property
     def is_decided(self) -> bool:
         """Whether it is committed or aborted and only its markers are missing."""
         return self.state in (TransactionState.PREPARE_COMMIT, TransactionState.PREPARE_ABORT)
 
 
-async def transactions(settings: KafkaSettings, transactional_ids: Collection[str]) -> Mapping[str, Transaction] | None:
-    """The last transaction of each of `transactional_ids` (full names); absent are those nobody has opened.
+async def transactions(settings: KafkaSettings, services: Collection[str]) -> Mapping[str, Transaction] | None:
+    """The last transaction of every co-partition of `services`, by transactional id (full name).
+
+    Absent are those nobody has opened.
 
     None if the brokers do not tell (Apache Kafka before 3.0). Raises aiokafka's KafkaError: a coordinator is away
     for longer than `request_timeout_ms`, or this principal may not `Describe` a transactional id.
     """
+    names = [settings.transactional_id(each, number) for each in services for number in range(settings.partitions)]
     client = AIOKafkaClient(**client_arguments(settings))
     try:
         await client.bootstrap()
         async with asyncio.timeout(settings.request_timeout_ms / 1000):
             while True:
                 try:
-                    return await _look(client, transactional_ids)
+                    return await _look(client, names)
                 except _MOVING:
                     await asyncio.sleep(_AGAIN_SECONDS)
     except (IncompatibleBrokerVersion, NotImplementedError):
@@ -138,8 +146,7 @@ async def transactions(settings: KafkaSettings, transactional_ids: Collection[st
         await client.close()
 
 
-async def _look(client: AIOKafkaClient, transactional_ids: Collection[str]) -> Mapping[str, Transaction]:
-    names = sorted(transactional_ids)
+async def _look(client: AIOKafkaClient, names: Collection[str]) -> Mapping[str, Transaction]:
     coordinators = await asyncio.gather(
         *(client.coordinator_lookup(CoordinationType.TRANSACTION, name) for name in names)
     )

@@ -160,8 +160,7 @@ def judge_transactions(transactions: Collection[Transaction] | None, now: int) -
     if not kept:
         return Check(name, Verdict.OK, f"none of {counted(len(transactions), 'transactional id')} hangs")
     first = kept[0]
-    places = [f"{topic} [{partition}]" for topic, partition in sorted(first.partitions)]
-    missing = f"; without a marker: {some(places)}" if places else ""
+    missing = f"; without a marker: {some(first.places)}" if first.places else ""
     return Check(
         name,
         Verdict.FAILED,

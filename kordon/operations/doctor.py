@@ -149,9 +149,7 @@ async def _measured(settings: KafkaSettings, name: str) -> BrokerTime | None:
 
 
 async def _transactions(settings: Settings) -> list[Check]:
-    kafka = settings.kafka
-    names = [kafka.transactional_id(each, p) for each in (STREAMS, ISSUING) for p in range(kafka.partitions)]
-    found = await transactions(kafka, names)
+    found = await transactions(settings.kafka, (STREAMS, ISSUING))
     return [broker_checks.judge_transactions(None if found is None else found.values(), _now())]
 
 

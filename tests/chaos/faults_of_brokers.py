@@ -77,9 +77,8 @@ class RollingRestart(BrokerFault):
         chance.shuffle(nodes)
         for node in nodes:
             world.struck()
-            await asyncio.to_thread(node.stop)
+            await restarted(world, node)
             world.count("planned restarts of a broker")
-            await returned(world, node)
 
 
 class Away(BrokerFault):
@@ -142,6 +141,12 @@ async def away(world: World, number: int, seconds: float) -> None:
     await asyncio.to_thread(node.kill)
     world.struck()
     await asyncio.sleep(seconds)
+    await returned(world, node)
+
+
+async def restarted(world: World, node: KafkaNode) -> None:
+    """End a node as an operator does, start it, and wait until it has caught up with everything."""
+    await asyncio.to_thread(node.stop)
     await returned(world, node)
 
 

@@ -129,9 +129,8 @@ class Run:
         try:
             return await progress.news_from(places, _now(), fault.recovers_within)
         except TimeoutError as error:
-            found = await seen(self._world)
             if not await end_unfinished(self._world):
-                raise TimeoutError(f"{error}; {found}") from None
+                raise TimeoutError(f"{error}; {await seen(self._world)}") from None
         return await progress.news_from(places, _now(), fault.recovers_within)
 
     def _check_exit(self, fault: Fault, ending: Exit) -> None:

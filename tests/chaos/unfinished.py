@@ -10,14 +10,13 @@ Only a transaction that the coordinator itself calls unfinished is ended so, and
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from aiokafka.errors import KafkaError
 
 from kordon.operations.broker_checks import is_unfinished
 from tests.brokers.kafka_cluster import KafkaCluster
-from tests.chaos.faults_of_brokers import SERVICES, returned
+from tests.chaos.faults_of_brokers import SERVICES, restarted
 from tests.chaos.world import World
 from transport.transactions import Transaction, transactions
 
@@ -28,12 +27,10 @@ async def end_unfinished(world: World) -> bool:
         return False
     hanging = [each for each in await _transactions(world) if is_unfinished(each, time.time_ns() // 1_000_000)]
     for number in sorted({each.coordinator for each in hanging}):
-        node = world.brokers.nodes[number - 1]
-        await asyncio.to_thread(node.stop)
-        await returned(world, node)
+        await restarted(world, world.brokers.nodes[number - 1])
     for each in hanging:
         world.count("transactions that Kafka left without an end")
-        world.note(f"Kafka left {text_of(each)}; restarting broker {each.coordinator} ended it (docs/operations.md)")
+        world.note(f"Kafka left {text_of(each)}; broker {each.coordinator} was restarted (docs/operations.md)")
     return bool(hanging)
 
 
@@ -46,16 +43,14 @@ async def seen(world: World) -> str:
 
 def text_of(transaction: Transaction) -> str:
     """Say how a transaction stands."""
-    places = ", ".join(f"{topic} [{partition}]" for topic, partition in sorted(transaction.partitions))
     age = time.time() - transaction.started_at / 1000
+    places = ", ".join(transaction.places)
     waits = f", begun {age:.0f} s ago, without a marker in {places}" if places else ""
     return f"{transaction.transactional_id} in {transaction.state} on broker {transaction.coordinator}{waits}"
 
 
 async def _transactions(world: World) -> list[Transaction]:
-    kafka = world.kafka
-    names = [kafka.transactional_id(service, p) for service in SERVICES for p in range(kafka.partitions)]
     try:
-        return sorted((await transactions(kafka, names) or {}).values())
+        return sorted((await transactions(world.kafka, SERVICES) or {}).values())
     except KafkaError:
         return []

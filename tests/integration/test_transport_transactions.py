@@ -19,6 +19,7 @@ from transport.settings import KafkaSettings
 from transport.transactions import Transaction, TransactionState, transactions
 from transport.writer import OutgoingRecord, Step, TransactionalWriter
 
+SERVICE = "test"
 WITHIN_SECONDS = 60.0
 
 
@@ -33,10 +34,10 @@ async def cluster(tmp_path: Path, apache_kafka_jars: None) -> AsyncIterator[Kafk
         await asyncio.to_thread(nodes.stop)
 
 
-async def until(kafka: KafkaSettings, name: str, state: TransactionState) -> Transaction:
+async def until(kafka: KafkaSettings, state: TransactionState) -> Transaction:
     deadline = time.monotonic() + WITHIN_SECONDS
     while True:
-        found = (await transactions(kafka, [name]) or {})[name]
+        (found,) = (await transactions(kafka, [SERVICE]) or {}).values()
         if found.state is state:
             return found
         assert time.monotonic() < deadline, found
@@ -49,8 +50,8 @@ async def test_a_commit_that_cannot_be_marked_is_told_with_its_partition_until_t
     # One copy each: where its leader is away, nothing can be written, and no other broker steps in.
     kafka = KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, partitions=3, replication_factor=1)
     await apply_topics(kafka, [TOPICS[NETWORK]])
-    name, topic = kafka.transactional_id("test", 0), kafka.topic(NETWORK)
-    assert await transactions(kafka, [name]) == {}
+    name, topic = kafka.transactional_id(SERVICE, 0), kafka.topic(NETWORK)
+    assert await transactions(kafka, [SERVICE]) == {}
 
     places = [TopicPartition(topic, number) for number in range(3)]
     leaders = {place: await leader_of(kafka, place) for place in places}
@@ -65,17 +66,18 @@ async def test_a_commit_that_cannot_be_marked_is_told_with_its_partition_until_t
     writer = TransactionalWriter(kafka, name, kill)
     await writer.open()
     records = [OutgoingRecord(place.topic, place.partition, b"node", b"{}") for place in places]
-    await writer.commit(records, {}, kafka.group_id("test"))
-    done = await until(kafka, name, TransactionState.COMPLETE_COMMIT)
-    assert (done.coordinator, done.partitions, done.is_decided) == (coordinator, frozenset(), False)
+    await writer.commit(records, {}, kafka.group_id(SERVICE))
+    done = await until(kafka, TransactionState.COMPLETE_COMMIT)
+    assert (done.transactional_id, done.coordinator) == (name, coordinator)
+    assert (done.partitions, done.is_decided) == (frozenset(), False)
 
     armed, before = True, time.time_ns() // 1_000_000
-    await writer.commit(records, {}, kafka.group_id("test"))
-    kept = await until(kafka, name, TransactionState.PREPARE_COMMIT)
+    await writer.commit(records, {}, kafka.group_id(SERVICE))
+    kept = await until(kafka, TransactionState.PREPARE_COMMIT)
     assert kept.is_decided
     assert kept.partitions >= {gone}
     assert kept.started_at >= before
 
     await asyncio.to_thread(node.start)
-    assert (await until(kafka, name, TransactionState.COMPLETE_COMMIT)).partitions == frozenset()
+    assert (await until(kafka, TransactionState.COMPLETE_COMMIT)).partitions == frozenset()
     await writer.close()

@@ -17,7 +17,7 @@ from schemas.commands import Action
 from schemas.registry import Binding, NodeRegistryStatus
 from schemas.topics import BINDINGS, COMMANDS, DECISIONS, QUARANTINE, REGISTRY, RISK, TELEMETRY, dlq_of
 from tests.ledgers.fleet import SECRETS, Fleet, Log, Written
-from tests.ledgers.made import a_days_ledger, dump, opened, operators
+from tests.ledgers.made import a_days_ledger, dump, opened, operators, write
 from tests.unit.transport.incoming_records import delivered
 from tests.workers.operators import Operator
 from transport.replay import note_of
@@ -34,11 +34,7 @@ class Desk:
 
     def write(self, *written: Written) -> None:
         """Append the records and write them as one batch."""
-        batches: dict[TopicPartition, list[Any]] = {}
-        for each in written:
-            record = self.log.append(each)
-            batches.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-        self.writer.write(batches, {place: records[-1].offset + 1 for place, records in batches.items()})
+        write(self.writer, [self.log.append(each) for each in written], at_once=len(written))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return list(self.writer.database.conn.execute(sql))
