@@ -261,7 +261,9 @@ async def test_services_that_run_are_well_a_replay_reaches_the_worker_and_a_dead
 
             worker.kill()
             soon = {**environment, "KORDON_ISSUER_PROGRESS_AGE_MS": "3000"}
-            stale = await until(soon, "lag", "--service", "worker", found=lambda told: told["stale"])
+            stale = await until(
+                soon, "lag", "--service", "worker", found=lambda told: all(row["stale"] for row in told["copartitions"])
+            )
             assert stale.status == 1
             assert all("its last progress is" in row["stale"] for row in stale.json["copartitions"])
             ill = await kordon(soon, "doctor", "--json")
