@@ -28,10 +28,11 @@ class WorkerSettings(SectionSettings):
         75, ge=1, le=10_000, description="Milliseconds between two commits of a co-partition that has news."
     )
     catch_up_interval_ms: int = Field(
-        500,
+        1_000,
         ge=1,
         le=10_000,
-        description="The same while the co-partition lags behind by two seconds or more, if that is longer.",
+        description="The same while the co-partition lags behind by two seconds or more, if that is longer; "
+        "a quarter of it where rows change once only.",
     )
     progress_interval_ms: int = Field(
         1_000, ge=100, le=10_000, description="Milliseconds after which an idle co-partition reports its progress."

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Generic, Protocol, TypeVar
 
 from aiokafka import TopicPartition
@@ -33,6 +33,7 @@ from schemas.progress import Batch as FoldedBatch
 from schemas.timestamp import Timestamp
 from streams.runtime.batches import Batch
 from streams.runtime.errors import BrokenChainError, BrokenFoldError, PartitionCountError
+from streams.runtime.intervals import CommitIntervals
 from streams.runtime.lag import Lag
 from streams.runtime.topics import require_same_ids
 from transport.outgoing import OutgoingRecord, OutgoingRows
@@ -41,6 +42,10 @@ from transport.writer import TransactionalWriter
 
 class Table(Protocol):
     """What the application keeps of a co-partition; its changelog topic is its public view."""
+
+    @property
+    def changed(self) -> Sized:
+        """What stands for each row changed since :meth:`take_changes`."""
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it. Raises RefusedError."""
@@ -192,36 +197,32 @@ class Copartition(Generic[TableT]):
         """Commit on the interval again."""
         self._suspended = False
 
-    def start(self, commit_interval: float, catch_up_interval: float, progress_interval: float) -> asyncio.Task[None]:
-        """Begin to commit: what there is every ``commit_interval`` s, progress at least every ``progress_interval`` s.
+    def start(self, intervals: CommitIntervals) -> asyncio.Task[None]:
+        """Begin to commit what there is, at ``intervals``, and progress without news.
 
-        While the fold lags behind, what there is every ``catch_up_interval`` s: nobody waits for old records by the
-        millisecond, and a row that changes often is written less often. That ends as soon as it has caught up, and
-        does not keep who waits for :meth:`room`. The returned task ends when a commit fails, with its exception, or
-        when it is cancelled by :meth:`close`.
+        The longer interval of a fold that lags behind ends as soon as it has caught up, and does not keep who waits
+        for :meth:`room`. The returned task ends when a commit fails, with its exception, or when it is cancelled by
+        :meth:`close`.
         """
         self._ticker = asyncio.create_task(
-            self._keep_committing(commit_interval, catch_up_interval, progress_interval),
-            name=f"commits of co-partition {self.partition}",
+            self._keep_committing(intervals), name=f"commits of co-partition {self.partition}"
         )
         return self._ticker
 
-    async def _keep_committing(
-        self, commit_interval: float, catch_up_interval: float, progress_interval: float
-    ) -> None:
+    async def _keep_committing(self, intervals: CommitIntervals) -> None:
         while True:
-            await asyncio.sleep(commit_interval)
-            if self._may_wait(min(catch_up_interval, progress_interval)):
+            await asyncio.sleep(intervals.commit)
+            if self._has_room.is_set() and intervals.may_wait(
+                time.monotonic() - self._committed_at,
+                self.lag.millis(self.positions),
+                self.uncommitted,
+                len(self.table.changed),
+            ):
                 continue
             async with self._committing:
-                due = self._has_news() or time.monotonic() - self._committed_at >= progress_interval
+                due = self._has_news() or time.monotonic() - self._committed_at >= intervals.progress
                 if due and not self._suspended:
                     await self._commit()
-
-    def _may_wait(self, seconds: float) -> bool:
-        """Tell whether the next commit may be ``seconds`` after the last one."""
-        is_early = time.monotonic() - self._committed_at < seconds
-        return is_early and self._has_room.is_set() and self.lag.millis(self.positions) > 0
 
     def _has_news(self) -> bool:
         return bool(self._batches or self.outputs)

@@ -43,6 +43,7 @@ from faust.types import TP
 from streams.runtime.batches import Batch
 from streams.runtime.copartition import Copartition, Table
 from streams.runtime.errors import BrokenChainError, SplitCopartitionError, TakeOverFailedError
+from streams.runtime.intervals import CommitIntervals
 from streams.runtime.takeover import take_over
 from streams.runtime.topics import require_topics
 from transport.topic_ids import TopicState
@@ -192,9 +193,11 @@ class Copartitions:
             # 5. HANDED_OVER
             self._owned[partition] = copartition
             commits = copartition.start(
-                worker.commit_interval_ms / 1000,
-                max(worker.commit_interval_ms, worker.catch_up_interval_ms) / 1000,
-                worker.progress_interval_ms / 1000,
+                CommitIntervals(
+                    commit=worker.commit_interval_ms / 1000,
+                    catch_up=worker.catch_up_interval_ms / 1000,
+                    progress=worker.progress_interval_ms / 1000,
+                )
             )
             runtime.guard(commits)
 

@@ -1,0 +1,34 @@
+"""When a co-partition commits next, as a decision of its arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_IN_ANY_CASE: Final = 0.25
+_SPARING: Final = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class CommitIntervals:
+    """Seconds between two commits of a co-partition.
+
+    ``commit`` is that of a fold which keeps up. One that lags behind commits every ``catch_up`` s, if that is longer:
+    nobody waits for old records by the millisecond, transactions become few, and a row that changes often is written
+    less often. A large fleet whose every record changes another row spares no row by that and would only be done
+    later: it commits every quarter of ``catch_up``. Without news, ``progress`` s after the last commit.
+    """
+
+    commit: float
+    catch_up: float
+    progress: float
+
+    def may_wait(self, since: float, lag_millis: int, uncommitted: int, changed: int) -> bool:
+        """Tell whether a fold that has news may wait for longer than ``commit``, ``since`` s after the last commit.
+
+        ``uncommitted`` records were folded since and ``changed`` rows changed; where a row has 1.25 records or more,
+        waiting spares rows.
+        """
+        spares = uncommitted >= _SPARING * changed
+        longer = self.catch_up if spares else self.catch_up * _IN_ANY_CASE
+        return lag_millis > 0 and since < min(longer, self.progress)
