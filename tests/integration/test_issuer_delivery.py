@@ -18,7 +18,7 @@ from schemas.progress import IssuerProgress
 from schemas.topics import DECISIONS, ISSUER_PROGRESS, REPLIES, REQUESTS, dlq_of, repartition_of
 from tests.issuers.cluster import Cluster
 from tests.issuers.load import Load
-from tests.issuers.process import IssuerProcess
+from tests.issuers.process import IssuerProcess, first_ended
 from transport.compact_jws import ED25519_ALGORITHMS, parse
 from transport.settings import KafkaSettings
 from transport.writer import Step
@@ -186,17 +186,22 @@ async def both_own_something(one: IssuerProcess, two: IssuerProcess) -> None:
         await asyncio.sleep(0.1)
 
 
-async def test_a_second_process_for_the_same_copartitions_fences_the_first(cluster: Cluster) -> None:
-    """Two members of one static name: the broker fences the older member, the transactional ids its commits."""
+async def test_of_two_processes_for_the_same_copartitions_one_fences_the_other(cluster: Cluster) -> None:
+    """Two members of one static name: the transactional ids fence one's commits, mostly the older one's.
+
+    aiokafka's heartbeat names no group.instance.id, so the older member is told that it is unknown, not fenced. If that
+    reaches it before the younger one has fenced its transactional ids, it joins anew and takes everything back.
+    """
     async with Load(cluster, 40) as load:
         with IssuerProcess(cluster) as first:
             await first.ready()
             await decided_more_than(cluster, 10, first)
             with IssuerProcess(cluster) as second:
-                assert await first.ended() == 70, first.output()
-                await second.ready()
-                await decided_more_than(cluster, await committed(cluster) + 10, second)
-                second.kill()
+                fenced = await first_ended(first, second)
+                assert fenced.process.returncode == 70, fenced.output()
+                other = second if fenced is first else first
+                await other.ready()
+                await decided_more_than(cluster, await committed(cluster) + 10, other)
     with IssuerProcess(cluster) as issuer:
         await answered_all(cluster, issuer)
         assert await issuer.terminate() == 0

@@ -94,3 +94,15 @@ class IssuerProcess:
         with self.log.open("rb") as log:
             log.seek(self._begins)
             return log.read().decode(errors="replace")
+
+
+async def first_ended(*processes: IssuerProcess) -> IssuerProcess:
+    """Wait until one of them has ended by itself and return it."""
+    deadline = time.monotonic() + EXIT_SECONDS
+    while True:
+        for process in processes:
+            if process.process.poll() is not None:
+                return process
+        outputs = "\n".join(process.output() for process in processes)
+        assert time.monotonic() < deadline, f"no issuer ended:\n{outputs}"
+        await asyncio.sleep(0.05)
