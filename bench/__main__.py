@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -76,9 +77,11 @@ def main(
     runs: list[Run] = []
     verdicts: list[Verdict] = []
     failures: list[Failure] = []
+    # Asked for once: the results of the first workload would make the commit of the others dirty.
+    machine = environment()
     for name in workloads:
         remark(f"{name}:")
-        conditions = environment()
+        conditions = {**machine, "load": os.getloadavg()}
         measured: list[Run] = []
         failed: list[Failure] = []
         for outcome in _measure(name, engine, Size(rounds, records, rows, transactions)):

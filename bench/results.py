@@ -126,27 +126,22 @@ def print_results(runs: Sequence[Run]) -> None:
 
 def environment() -> dict[str, object]:
     """Return what the figures were measured on; it names no host and no user."""
+    root = Path(__file__).parents[1]
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git the person has
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return {
         "cores": psutil.cpu_count(),
         "memoryBytes": psutil.virtual_memory().total,
         "processor": _processor(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "commit": _commit(),
-        "load": os.getloadavg(),
+        "commit": commit.stdout.strip(),
     }
-
-
-def _commit() -> str:
-    """Name the commit, ``-dirty`` where a file differs from it that is not a result: each workload writes its own."""
-    commit = _git("describe", "--always")
-    return f"{commit}-dirty" if _git("status", "--porcelain", "-uno", "--", ".", ":!bench/results") else commit
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    root = Path(__file__).parents[1]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:
