@@ -66,11 +66,8 @@ class IssuerProcess:
 
     async def ended(self, seconds: float = EXIT_SECONDS) -> int:
         """Wait until it has ended by itself and return its exit status."""
-        deadline = time.monotonic() + seconds
-        while (status := self.process.poll()) is None:
-            assert time.monotonic() < deadline, f"the issuer did not end:\n{self.output()}"
-            await asyncio.sleep(0.05)
-        return status
+        await first_ended(self, seconds=seconds)
+        return self.process.returncode
 
     async def stopped(self) -> None:
         """Wait until it has stopped itself."""
@@ -96,9 +93,9 @@ class IssuerProcess:
             return log.read().decode(errors="replace")
 
 
-async def first_ended(*processes: IssuerProcess) -> IssuerProcess:
+async def first_ended(*processes: IssuerProcess, seconds: float = EXIT_SECONDS) -> IssuerProcess:
     """Wait until one of them has ended by itself and return it."""
-    deadline = time.monotonic() + EXIT_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         for process in processes:
             if process.process.poll() is not None:
