@@ -93,6 +93,7 @@ class Fleet:
                 schema or policy. The first that is found; the others are not taken in.
         """
         decode_row, newest_policy, unchecked = decoder_of(Standing).decode, self.policy.version, self._unchecked
+        standings = self.standings
         while unchecked:
             # One by one, so that the bytes' memory is there for the row's.
             key, value = unchecked.popitem()
@@ -100,11 +101,12 @@ class Fleet:
                 row = restored(decode_row(value))
             except (ValueError, RecursionError) as error:
                 raise UnreadableRowError(value, str(error)) from error
-            if row.nodeId.encode() != key:
+            node_id = row.nodeId
+            if node_id.encode() != key:
                 raise UnreadableRowError(value, "it lies under another key than its node's id")
             if row.schemaVersion > RISK_SCHEMA_VERSION or row.policyVersion > newest_policy:
                 raise UnreadableRowError(value, "it is of a newer schema or policy")
-            self.standings[row.nodeId] = row
+            standings[node_id] = row
 
     def steady(self, topic: str) -> steady.Advance:
         """Return the function that folds those records of a source topic that say nothing new (:mod:`policy.steady`).

@@ -36,8 +36,9 @@ class Network(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     region: Region | None = None
 
     def __post_init__(self) -> None:
-        if self.ip is not None:
-            msgspec.structs.force_setattr(self, "ip", canonicalised_ip(self.ip))
+        ip = self.ip
+        if ip is not None and (canonical := canonicalised_ip(ip)) is not ip:
+            msgspec.structs.force_setattr(self, "ip", canonical)
 
 
 class NetworkObservation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

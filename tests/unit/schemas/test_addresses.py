@@ -1,4 +1,8 @@
+from ipaddress import ip_address
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.addresses import canonical_ip
 
@@ -23,3 +27,17 @@ def test_one_place_has_one_spelling(text: str, canonical: str) -> None:
 def test_what_is_no_address_or_has_a_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="address"):
         canonical_ip(text)
+
+
+OCTETS = st.integers(0, 300).map(str) | st.sampled_from(["", "00", "01", "1 ", "+1", "\u0661", "x"])
+
+
+@given(st.lists(OCTETS, min_size=3, max_size=5).map(".".join))
+def test_what_looks_like_ipv4_is_accepted_and_spelled_as_the_standard_library_has_it(text: str) -> None:
+    try:
+        expected = str(ip_address(text))
+    except ValueError:
+        with pytest.raises(ValueError, match="address"):
+            canonical_ip(text)
+    else:
+        assert canonical_ip(text) == expected
