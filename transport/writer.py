@@ -78,6 +78,7 @@ class TransactionalWriter:
         self._failure: BaseException | None = None
         self._closed = False
         self._aborts_on_close = False
+        self._closing: frozenset[TopicPartition] = frozenset()
 
     async def open(self) -> None:
         """Take over the transactional id: this fences the former owner and aborts what it left open.
@@ -219,9 +220,13 @@ class TransactionalWriter:
         await producer.begin_transaction()
         self._aborts_on_close = True
         self._on_step(Step.BEGUN)
+        for target in self._closing:
+            # What comes last goes where it went before: added with the first records, it takes no question of its own.
+            producer._txn_manager.maybe_add_partition_to_txn(target)  # noqa: SLF001 - a test pins the name
         next_offsets = await self._write(producer, batches)
         self._on_step(Step.RECORDS_WRITTEN)
         closing = in_batches(producer, last(dict(next_offsets)), self._settings.max_record_bytes)
+        self._closing = frozenset(closing)
         if closing:
             await self._check_partitions(closing)
             next_offsets |= await self._write(producer, closing)

@@ -391,3 +391,38 @@ class TestWithABrokerOfItsOwn:
     @staticmethod
     def with_progress(kafka: KafkaSettings) -> Callable[[Mapping[TopicPartition, int]], list[OutgoingRecord]]:
         return lambda _: [progress(kafka)]
+
+
+async def test_from_the_second_commit_on_all_partitions_are_added_to_the_transaction_at_once(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(kafka) as writer:
+        added: list[set[TopicPartition]] = []
+        sender = writer._opened()._sender
+        add = sender._do_add_partitions_to_txn
+
+        async def note(partitions: set[TopicPartition]) -> object:
+            # Asked again while the broker still ends the transaction before.
+            if added[-1:] != [partitions]:
+                added.append(set(partitions))
+            return await add(partitions)
+
+        monkeypatch.setattr(sender, "_do_add_partitions_to_txn", note)
+        for _ in range(2):
+            await writer.commit([row(kafka)], {}, "group", lambda _: [progress(kafka)])
+    rows, closing = TopicPartition(kafka.topic("rows"), 0), TopicPartition(kafka.topic("progress"), 0)
+    assert added == [{rows}, {closing}, {rows, closing}]
+
+
+async def test_a_commit_may_end_elsewhere_than_the_one_before_or_with_nothing(kafka: KafkaSettings) -> None:
+    elsewhere = OutgoingRecord(kafka.topic("progress"), 1, b"key", b"elsewhere")
+    async with opened(kafka) as writer:
+        await writer.commit([row(kafka, b"1")], {}, "group", lambda _: [progress(kafka)])
+        await writer.commit([row(kafka, b"2")], {}, "group")
+        await writer.commit([], {source(kafka): 1}, kafka.group_id("streams"))
+        await writer.commit([row(kafka, b"3")], {}, "group", lambda _: [elsewhere])
+        await writer.commit([row(kafka, b"4")], {}, "group", lambda _: [progress(kafka)])
+    assert await values(kafka, "rows") == [b"1", b"2", b"3", b"4"]
+    assert await values(kafka, "progress") == [b"progress", b"progress"]
+    assert await values(kafka, "progress", 1) == [b"elsewhere"]
+    assert await committed_offset(kafka) == 1

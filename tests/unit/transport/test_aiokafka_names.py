@@ -41,6 +41,18 @@ async def test_a_producer_has_a_sender_with_a_task_an_accumulator_with_batches_a
         await producer.stop()
 
 
+async def test_a_partition_that_is_announced_is_added_to_the_transaction_with_the_others() -> None:
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    manager = producer._txn_manager
+    manager.set_pid_and_epoch(1, 1)
+    manager.begin_transaction()
+    manager.maybe_add_partition_to_txn(TopicPartition("t", 0))
+    manager.maybe_add_partition_to_txn(TopicPartition("t", 1))
+    assert manager.partitions_to_add() == {TopicPartition("t", 0), TopicPartition("t", 1)}
+    manager.error_transaction(ProducerFenced())
+    await producer.stop()
+
+
 async def test_a_batch_counts_its_records_because_idempotent_sequencing_counts_them_too() -> None:
     producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
     batch: BatchBuilder = producer.create_batch()
