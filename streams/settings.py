@@ -25,7 +25,10 @@ class WorkerSettings(SectionSettings):
         description="group.instance.id, different for each worker: a restart has its co-partitions back at once.",
     )
     commit_interval_ms: int = Field(
-        75, ge=1, le=10_000, description="Milliseconds between two commits of a co-partition that has news."
+        75,
+        ge=1,
+        le=10_000,
+        description="Milliseconds from one commit of a co-partition that has news to its next, begin to begin.",
     )
     catch_up_interval_ms: int = Field(
         1_000,

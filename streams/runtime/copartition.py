@@ -210,8 +210,10 @@ class Copartition(Generic[TableT]):
         return self._ticker
 
     async def _keep_committing(self, intervals: CommitIntervals) -> None:
+        took = 0.0
         while True:
-            await asyncio.sleep(intervals.commit)
+            await asyncio.sleep(intervals.pause(took))
+            took = 0.0
             if self._has_room.is_set() and intervals.may_wait(
                 time.monotonic() - self._committed_at,
                 self.lag.millis(self.positions),
@@ -222,7 +224,9 @@ class Copartition(Generic[TableT]):
             async with self._committing:
                 due = self._has_news() or time.monotonic() - self._committed_at >= intervals.progress
                 if due and not self._suspended:
+                    began = time.monotonic()
                     await self._commit()
+                    took = time.monotonic() - began
 
     def _has_news(self) -> bool:
         return bool(self._batches or self.outputs)

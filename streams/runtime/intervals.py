@@ -7,11 +7,12 @@ from typing import Final
 
 _IN_ANY_CASE: Final = 0.25
 _SPARING: Final = 1.25
+_AT_REST: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class CommitIntervals:
-    """Seconds between two commits of a co-partition.
+    """Seconds from the beginning of a co-partition's commit to that of its next.
 
     ``commit`` is that of a fold which keeps up. One that lags behind commits every ``catch_up`` s, if that is longer:
     nobody waits for old records by the millisecond, transactions become few, and a row that changes often is written
@@ -22,6 +23,13 @@ class CommitIntervals:
     commit: float
     catch_up: float
     progress: float
+
+    def pause(self, took: float) -> float:
+        """Return the seconds to rest after a commit that took ``took`` s; 0 if there was none.
+
+        Never less than a third of ``commit``: a broker that answers slowly is not helped by being asked all the time.
+        """
+        return max(self.commit - took, self.commit * _AT_REST)
 
     def may_wait(self, since: float, lag_millis: int, uncommitted: int, changed: int) -> bool:
         """Tell whether a fold that has news may wait for longer than ``commit``, ``since`` s after the last commit.

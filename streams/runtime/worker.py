@@ -49,6 +49,8 @@ class CopartitionWorker(faust.Worker):
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()  # what was imported stays
         super().__init__(app, *args, **kwargs)
+        # It turns at each message of any client, so Faust makes all of them, even those of a level nobody asked for.
+        self.spinner = None
 
     def _crash(self, reason: BaseException) -> None:
         """Note the crash (mode calls this on every service) and bound the time its orderly end may take."""

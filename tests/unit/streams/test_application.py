@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import mode
@@ -42,6 +43,13 @@ async def test_neither_a_producer_nor_a_web_server_is_started(app: Copartitioned
     assert list(_any(app.boot_strategy).web_server()) == []
     CopartitionWorker(app)
     assert app.conf.web_enabled is False
+
+
+async def test_a_quiet_worker_makes_no_messages_that_nobody_asked_for(app: CopartitionedApp) -> None:
+    logger = logging.getLogger("a quiet worker's")
+    logger.setLevel(logging.WARNING)
+    CopartitionWorker(app).on_setup_root_logger(logger, logging.WARNING)
+    assert logger.level == logging.WARNING
 
 
 async def test_faust_is_told_what_exactly_once_rests_on(app: CopartitionedApp) -> None:

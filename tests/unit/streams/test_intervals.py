@@ -27,3 +27,10 @@ def test_nothing_waits_for_longer_than_progress_may() -> None:
     assert intervals.may_wait(0.99, LAG, uncommitted=2, changed=1)
     assert not intervals.may_wait(1.0, LAG, uncommitted=2, changed=1)
     assert not intervals.may_wait(1.0, LAG, uncommitted=1, changed=1)
+
+
+@pytest.mark.parametrize(
+    ("took", "rests"), [(0.0, 0.075), (0.030, 0.045), (0.050, 0.025), (0.060, 0.025), (9.0, 0.025)]
+)
+def test_commits_begin_an_interval_apart_and_a_third_of_it_lies_between_them(took: float, rests: float) -> None:
+    assert INTERVALS.pause(took) == pytest.approx(rests)
