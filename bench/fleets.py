@@ -24,7 +24,15 @@ from bench.operators import write_trust_file
 from bench.preparation import prepared, write
 from bench.processes import FAILURES, EngineFailedError, Usage, started
 from bench.results import Failure, Run, load_average
-from bench.stored_state import INPUTS, add_transactions, input_ends, make_state, observations, one_a_partition
+from bench.stored_state import (
+    INPUTS,
+    add_transactions,
+    input_ends,
+    keep_superseded,
+    make_state,
+    observations,
+    one_a_partition,
+)
 from bench.workloads import BenchRecord
 from kordon.output import remark
 from schemas.topics import RISK
@@ -52,7 +60,7 @@ SETTLE_SECONDS: Final = 1.0
 def restore(engines: Sequence[Engine], rounds: int, rows: int, transactions: int) -> Iterator[Run | Failure]:
     """Yield the seconds from an engine's start to the first commit of the last co-partition."""
     for engine in engines:
-        parameters = {"rows": rows, "transactions": transactions, "partitions": RESTORE_PARTITIONS, "log": 2}
+        parameters = {"rows": rows, "transactions": transactions, "partitions": RESTORE_PARTITIONS, "log": 3}
 
         def prepare(broker: BenchBroker, folder: Path, engine: Engine = engine) -> None:
             kafka = settings_for(broker, RESTORE_PARTITIONS)
@@ -61,6 +69,7 @@ def restore(engines: Sequence[Engine], rounds: int, rows: int, transactions: int
             # So that each changelog ends in what the engine itself makes of one row.
             _start(kafka, engine, trust, day=1)
             (changelog,) = engine.changelogs(kafka)
+            keep_superseded(kafka, changelog)
             add_transactions(broker, RESTORE_PARTITIONS, changelog, transactions)
 
         try:
@@ -122,7 +131,7 @@ def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterat
                 written: dict[str, float] = {}
                 for fleet, nodes in fleets.items():
                     kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
-                    # A row is decoded with its node's first record after a restore, so every node has one before.
+                    # Whatever comes with a node's first record after a restore, every node has had one before.
                     warm = observations(iter(_shuffled(nodes)), SCALE_PARTITIONS, 2 * number + 1)
                     load = observations(bursts(nodes, records), SCALE_PARTITIONS, 2 * number + 2)
                     records_of_both = itertools.chain(warm, load)

@@ -21,6 +21,7 @@ from transport.partitioner import partition_of
 
 NODES = 10_000
 TICK_SECONDS = 0.005
+_SOME_TIME = Timestamp(0)
 
 
 @click.command()
@@ -44,7 +45,7 @@ def main(bootstrap: str, prefix: str, partitions: int, seconds: float, name: str
         }
     )
     every = rate // quarantines
-    placed = [(key, partition_of(key, partitions)) for key in (f"node-{n:05d}".encode() for n in range(NODES))]
+    placed = [_placed(number, partitions) for number in range(NODES)]
     network, telemetry = prefix + NETWORK, prefix + TELEMETRY
     sent = stopped = 0
     began = time.monotonic()
@@ -56,8 +57,8 @@ def main(bootstrap: str, prefix: str, partitions: int, seconds: float, name: str
                 producer.produce(telemetry, _stop(key, now), key, partition_of(key, partitions), timestamp=now)
                 stopped += 1
             else:
-                key, partition = placed[index % NODES]
-                producer.produce(network, _sighting(key, index % NODES, now), key, partition, timestamp=now)
+                key, partition, before, after = placed[index % NODES]
+                producer.produce(network, before + str(now).encode() + after, key, partition, timestamp=now)
             sent += 1
         producer.poll(0)
         time.sleep(TICK_SECONDS)
@@ -74,17 +75,22 @@ def _stop(key: bytes, now: Timestamp) -> bytes:
     )
 
 
-def _sighting(key: bytes, number: int, now: Timestamp) -> bytes:
-    return encode(
-        NetworkObservation(
-            nodeId=key.decode(),
-            observedAt=now,
-            ip=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",
-            asn=64_512 + number % 100,
-            region="eu-central-0",
-            observer="gateway-frankfurt-am-main-0001",
-        )
+def _placed(number: int, partitions: int) -> tuple[bytes, int, bytes, bytes]:
+    """Return a node's key and partition, and what is before and after the instant in an observation of it.
+
+    Encoding each anew took a sixth of a core from what is measured.
+    """
+    key = f"node-{number:05d}".encode()
+    observation = NetworkObservation(
+        nodeId=key.decode(),
+        observedAt=_SOME_TIME,
+        ip=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",
+        asn=64_512 + number % 100,
+        region="eu-central-0",
+        observer="gateway-frankfurt-am-main-0001",
     )
+    before, after = encode(observation).split(str(_SOME_TIME).encode())
+    return key, partition_of(key, partitions), before, after
 
 
 if __name__ == "__main__":

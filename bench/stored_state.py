@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from aiokafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from bench.answers import read_committed
 from bench.broker import BenchBroker
@@ -84,6 +87,24 @@ async def input_ends(kafka: KafkaSettings) -> Mapping[TopicPartition, int]:
         return await watermarks.high(
             [TopicPartition(kafka.topic(topic), number) for topic in INPUTS for number in range(kafka.partitions)]
         )
+
+
+def keep_superseded(kafka: KafkaSettings, changelog: str) -> None:
+    """Let nothing of a changelog (full name) be compacted: every round is to restore the same log.
+
+    A broker would else begin on it as soon as it runs, on the cores of what is measured; and once it is done, the
+    transactions are gone.
+    """
+    longest = str(365 * DAY_MS)
+    operation = AlterConfigOpType.SET
+    entries = [
+        ConfigEntry(name, longest, incremental_operation=operation)
+        for name in ("min.compaction.lag.ms", "max.compaction.lag.ms")
+    ]
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
+    topic = ConfigResource(ResourceType.TOPIC, changelog, incremental_configs=entries)
+    for altered in admin.incremental_alter_configs([topic]).values():
+        altered.result()
 
 
 def add_transactions(broker: BenchBroker, partitions: int, changelog: str, transactions: int) -> None:
