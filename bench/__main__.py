@@ -14,7 +14,7 @@ import click
 from bench import backlog, fleets, latency, peers_environment, policy_fold
 from bench.engines import ENGINES, ROOT
 from bench.kept import keep
-from bench.musts import Verdict, judge, told
+from bench.musts import ONE_PROCESS, Verdict, judge, told
 from bench.preparation import CACHE
 from bench.report import RESULTS
 from bench.results import Failure, Run, environment, grouped, load_average, print_results, summed_up
@@ -23,7 +23,7 @@ from kordon.output import print_json, remark
 
 WORKLOADS = (*BACKLOGS, "scale", "memory", "restore", "latency", "fold")
 LIVE = ("kordon", "kafka-streams-eos")
-"""Whose latency and restore are measured unless others are named."""
+"""Whose restore is measured unless others are named; the latency also of one process (:mod:`bench.musts`)."""
 
 PARTIAL = CACHE / "results"
 
@@ -125,7 +125,8 @@ def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | 
     elif workload == "restore":
         yield from fleets.restore(stateful, rounds, rows, transactions)
     elif workload == "latency":
-        yield from latency.measure(stateful, rounds)
+        live = [engine for engine in engines if engine.rows and (named or engine.name in {*LIVE, ONE_PROCESS})]
+        yield from latency.measure(live, rounds)
     elif not named or "kordon" in named:
         # These compare Kordon with itself, or with json.loads.
         kordon = ENGINES["kordon"]
