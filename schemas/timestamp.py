@@ -13,13 +13,15 @@ _RFC_3339: Final = re.compile(
 _SECOND_MILLIS: Final = 1000
 _MINUTE_MILLIS: Final = 60 * _SECOND_MILLIS
 
-# A fleet's records cluster in a few recent seconds, so both directions are table look-ups on the hot path.
+# A fleet's records cluster in a few recent seconds, so both directions are table look-ups on the hot path; of a large
+# fleet most instants have been read before, of another node.
 _MILLIS_OF_SUFFIX: Final = {"Z": 0} | {f".{millis:03d}Z": millis for millis in range(1000)}
 _SUFFIX_OF_MILLIS: Final = tuple(f".{millis:03d}Z" for millis in range(1000))
-_CACHED_SECONDS: Final = 16_384
+_CACHED: Final = 16_384
 _CANONICAL_LENGTH: Final = len("2026-11-23T20:00:00.000Z")
 _second_of_text: dict[str, int] = {}
 _text_of_second: dict[int, str] = {}
+_instants: dict[str, tuple[int, str]] = {}
 
 
 class Timestamp(int):
@@ -72,6 +74,13 @@ def read_instant(text: str) -> tuple[int, str]:
         ValueError: as :meth:`Timestamp.parse`.
     """
     try:
+        return _instants[text]
+    except KeyError:
+        return _remember(_instants, text, _read_instant(text))
+
+
+def _read_instant(text: str) -> tuple[int, str]:
+    try:
         instant = _second_of_text[text[:19]] + _MILLIS_OF_SUFFIX[text[19:]]
     except KeyError:
         instant = _parse(text)
@@ -114,7 +123,7 @@ _Value = TypeVar("_Value")
 
 
 def _remember(cache: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    if len(cache) >= _CACHED_SECONDS:
+    if len(cache) >= _CACHED:
         cache.clear()
     cache[key] = value
     return value
