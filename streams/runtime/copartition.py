@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence, Sized
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, Protocol
 
 from aiokafka import TopicPartition
 
@@ -35,29 +35,10 @@ from streams.runtime.batches import Batch
 from streams.runtime.errors import BrokenChainError, BrokenFoldError, PartitionCountError
 from streams.runtime.intervals import CommitIntervals
 from streams.runtime.lag import Lag
+from streams.runtime.table import TableT
 from streams.runtime.topics import require_same_ids
 from transport.outgoing import OutgoingRecord, OutgoingRows
 from transport.writer import TransactionalWriter
-
-
-class Table(Protocol):
-    """What the application keeps of a co-partition; its changelog topic is its public view."""
-
-    @property
-    def changed(self) -> Sized:
-        """What stands for each row changed since :meth:`take_changes`."""
-
-    def restore(self, key: bytes | None, value: bytes | None) -> None:
-        """Take a row from the changelog; ``None`` as value removes it. Raises RefusedError."""
-
-    def check_restored(self) -> None:
-        """Look at what was restored, once it is complete. Raises RefusedError: nothing can go on from it."""
-
-    def take_changes(self) -> Sequence[tuple[bytes, bytes | None]]:
-        """Return the rows changed since the last call as (key, value), and forget that they changed."""
-
-
-TableT = TypeVar("TableT", bound=Table)
 
 
 class Commitment(Protocol):

@@ -41,9 +41,10 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.runtime.batches import Batch
-from streams.runtime.copartition import Copartition, Table
+from streams.runtime.copartition import Copartition
 from streams.runtime.errors import BrokenChainError, SplitCopartitionError, TakeOverFailedError
 from streams.runtime.intervals import CommitIntervals
+from streams.runtime.table import Table
 from streams.runtime.takeover import take_over
 from streams.runtime.topics import require_topics
 from transport.topic_ids import TopicState

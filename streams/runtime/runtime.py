@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from faust.types import TP
 
-from streams.runtime.copartition import Table
 from streams.runtime.copartitions import Copartitions
 from streams.runtime.errors import SplitCopartitionError
 from streams.runtime.lag import ReadMark
+from streams.runtime.table import Table
 from streams.settings import WorkerSettings
 from transport.settings import KafkaSettings
 from transport.writer import Step, TransactionalWriter

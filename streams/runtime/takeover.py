@@ -43,7 +43,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from schemas.codec import DecodeError, decode
 from schemas.progress import StreamsProgress
 from streams.runtime.checkpoints import Positions, positions_at
-from streams.runtime.copartition import Copartition, Table
+from streams.runtime.copartition import Copartition
 from streams.runtime.errors import (
     CheckpointMissingError,
     OvertakenError,
@@ -51,6 +51,7 @@ from streams.runtime.errors import (
     UnreadableStateError,
 )
 from streams.runtime.lag import Lag
+from streams.runtime.table import Table
 from streams.runtime.topics import require_same_ids
 from transport.views import last_record, read_to_high_watermark
 from transport.watermarks import Watermarks
