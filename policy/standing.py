@@ -88,24 +88,16 @@ def restored(standing: Standing) -> Standing:
     Raises:
         ValueError: an instant's text is no RFC 3339 date-time.
     """
-    given = standing.updatedAt
-    updated_at = read_instant(given)[1]
-    if updated_at is not given:
-        force_setattr(standing, "updatedAt", updated_at)
-    # Most often one of them is the record's, as updatedAt is.
-    if (text := standing.lastNetworkAt) is not None:
-        force_setattr(standing, "lastNetworkAt", updated_at if text == given else read_instant(text)[1])
-    if (text := standing.lastTelemetryAt) is not None:
-        force_setattr(standing, "lastTelemetryAt", updated_at if text == given else read_instant(text)[1])
-    current, baseline = standing.current, standing.baseline
-    if current is not None:
-        if current.region is not None:
-            force_setattr(current, "region", sys.intern(current.region))
-        if current == baseline:
-            force_setattr(standing, "baseline", current)
-            return standing
-    if baseline is not None and baseline.region is not None:
-        force_setattr(baseline, "region", sys.intern(baseline.region))
+    for name in ("updatedAt", "lastNetworkAt", "lastTelemetryAt"):
+        text = getattr(standing, name)
+        if text is not None:
+            force_setattr(standing, name, read_instant(text)[1])
+    current = standing.current
+    if current is not None and current == standing.baseline:
+        force_setattr(standing, "baseline", current)
+    for network in (current, standing.baseline):
+        if network is not None and network.region is not None:
+            force_setattr(network, "region", sys.intern(network.region))
     return standing
 
 

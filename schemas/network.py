@@ -36,9 +36,8 @@ class Network(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     region: Region | None = None
 
     def __post_init__(self) -> None:
-        ip = self.ip
-        if ip is not None and (canonical := canonicalised_ip(ip)) is not ip:
-            msgspec.structs.force_setattr(self, "ip", canonical)
+        if self.ip is not None:
+            msgspec.structs.force_setattr(self, "ip", canonicalised_ip(self.ip))
 
 
 class NetworkObservation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
