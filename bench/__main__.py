@@ -22,8 +22,9 @@ from bench.workloads import BACKLOGS
 from kordon.output import print_json, remark
 
 WORKLOADS = (*BACKLOGS, "scale", "memory", "restore", "latency", "fold")
-LIVE = ("kordon", "kafka-streams-eos")
-"""Whose restore is measured unless others are named; the latency also of one process (:mod:`bench.musts`)."""
+RESTORED = ("kordon", "kafka-streams-eos")
+LIVE = (*RESTORED, ONE_PROCESS)
+"""Whose restore and whose latency are measured unless others are named; why one process, says :mod:`bench.musts`."""
 
 PARTIAL = CACHE / "results"
 
@@ -118,14 +119,15 @@ class Size(NamedTuple):
 def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | Failure]:
     rounds, records, rows, transactions = size
     engines = [engine for engine in ENGINES.values() if not named or engine.name in named]
-    stateful = [engine for engine in engines if engine.rows and (named or engine.name in LIVE)]
+    stateful = [engine for engine in engines if engine.rows]
     if found := BACKLOGS.get(workload):
         sized = replace(found, records=records or found.records)
         yield from backlog.measure(sized, [engine for engine in engines if engine.plays(workload)], rounds)
     elif workload == "restore":
-        yield from fleets.restore(stateful, rounds, rows, transactions)
+        restored = [engine for engine in stateful if named or engine.name in RESTORED]
+        yield from fleets.restore(restored, rounds, rows, transactions)
     elif workload == "latency":
-        live = [engine for engine in engines if engine.rows and (named or engine.name in {*LIVE, ONE_PROCESS})]
+        live = [engine for engine in stateful if named or engine.name in LIVE]
         yield from latency.measure(live, rounds)
     elif not named or "kordon" in named:
         # These compare Kordon with itself, or with json.loads.

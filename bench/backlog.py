@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +13,11 @@ from bench.commits import Commits, Followed, follow
 from bench.engines import Engine
 from bench.operators import write_trust_file
 from bench.preparation import prepared, write
-from bench.processes import FAILURES, EngineFailedError, started
+from bench.processes import EngineFailedError, started
 from bench.results import Failure, Run, load_average
 from bench.topics import PREFIX, create_inputs, reset
+from bench.turns import in_turns, warm_up
 from bench.workloads import Backlog
-from kordon.output import remark
 from schemas.topics import COMMANDS, NETWORK, QUARANTINE, TELEMETRY, dlq_of
 from transport.settings import KafkaSettings
 
@@ -47,31 +46,14 @@ def _measure(backlog: Backlog, engines: Sequence[Engine], rounds: int) -> Iterat
     parameters = {"records": backlog.records, "partitions": backlog.partitions}
     with prepared(backlog.name, parameters, prepare) as (broker, folder):
         expected = Answer.load(folder / "answer")
-        failed: set[str] = set()
-        _warm_up(backlog, engines, broker, folder, expected)
-        for number in range(rounds):
-            for engine in engines:
-                if engine.name in failed:
-                    continue
-                try:
-                    run = _run(backlog, engine, broker, folder, expected)
-                except FAILURES as error:
-                    failed.add(engine.name)
-                    yield Failure(backlog.name, engine.name, str(error))
-                else:
-                    remark(f"  {backlog.name} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
-                    yield run
 
+        def run(engine: Engine, _: int = 0) -> Run:
+            return _run(backlog, engine, broker, folder, expected)
 
-def _warm_up(backlog: Backlog, engines: Sequence[Engine], broker: BenchBroker, folder: Path, expected: Answer) -> None:
-    """Let the first engine run once without counting it.
-
-    A broker that has just started is compiled by its JVM while it works, which takes most of its time in the first
-    run and little later: whoever came first would pay for all.
-    """
-    remark(f"  {backlog.name}: {engines[0].name} once for the broker to get warm, not counted")
-    with contextlib.suppress(*FAILURES):  # it fails again where it counts
-        _run(backlog, engines[0], broker, folder, expected)
+        warm_up(backlog.name, engines[0], lambda: run(engines[0]))
+        yield from in_turns(
+            backlog.name, engines, rounds, run, lambda measured: f"{measured.records_per_second:,.0f}/s"
+        )
 
 
 def settings_for(broker: BenchBroker, partitions: int, prefix: str = PREFIX) -> KafkaSettings:

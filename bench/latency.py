@@ -7,7 +7,6 @@ are this machine's. The producer's linger, the engine, its commit and the reader
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 import subprocess
 import sys
@@ -24,10 +23,10 @@ from bench.broker import BenchBroker
 from bench.engines import ROOT, Engine
 from bench.operators import write_trust_file
 from bench.preparation import prepared
-from bench.processes import FAILURES, EngineFailedError, Processes, started
+from bench.processes import EngineFailedError, Processes, started
 from bench.results import Failure, Latency, Run, load_average
 from bench.topics import create_inputs, reset
-from kordon.output import remark
+from bench.turns import in_turns, warm_up
 from schemas.timestamp import Timestamp
 from schemas.topics import NETWORK, QUARANTINE, TELEMETRY
 from transport.settings import KafkaSettings
@@ -65,28 +64,21 @@ def measure(engines: Sequence[Engine], rounds: int) -> Iterator[Run | Failure]:
     def prepare(_: BenchBroker, folder: Path) -> None:
         write_trust_file(folder / "trust.json")
 
-    failed: set[str] = set()
     with prepared("latency", {"partitions": PARTITIONS}, prepare, copied=True) as (broker, folder):
-        # Started anew for every run, Kafka's own compiler took its share of the cores all the time.
-        remark(f"  latency: {engines[0].name} once for the broker to get warm, not counted")
-        with contextlib.suppress(*FAILURES):  # it fails again where it counts
-            _run(engines[0], broker, folder, "warm.", BROKER_WARM_SECONDS)
-        for number in range(rounds):
-            for engine in engines:
-                if engine.name in failed:
-                    continue
-                try:
-                    run = _run(engine, broker, folder, f"{engine.name}-{number}.")
-                except FAILURES as error:
-                    failed.add(engine.name)
-                    yield Failure("latency", engine.name, str(error))
-                    continue
-                assert run.latency_millis is not None
-                remark(
-                    f"  latency {number + 1}/{rounds} {engine.name}: p50 {run.latency_millis.p50:.0f} ms, "
-                    f"p99 {run.latency_millis.p99:.0f} ms"
-                )
-                yield run
+        warm_up("latency", engines[0], lambda: _run(engines[0], broker, folder, "warm.", BROKER_WARM_SECONDS))
+        yield from in_turns(
+            "latency",
+            engines,
+            rounds,
+            lambda engine, number: _run(engine, broker, folder, f"{engine.name}-{number}."),
+            _told,
+        )
+
+
+def _told(run: Run) -> str:
+    latency = run.latency_millis
+    assert latency is not None
+    return f"p50 {latency.p50:.0f} ms, p99 {latency.p99:.0f} ms"
 
 
 def _run(engine: Engine, broker: BenchBroker, folder: Path, prefix: str, seconds: int = SECONDS) -> Run:

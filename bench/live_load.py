@@ -78,7 +78,7 @@ def _stop(key: bytes, now: Timestamp) -> bytes:
 def _placed(number: int, partitions: int) -> tuple[bytes, int, bytes, bytes]:
     """Return a node's key and partition, and what is before and after the instant in an observation of it.
 
-    Encoding each anew took a sixth of a core from what is measured.
+    Encoding each anew took a tenth of a core from what is measured.
     """
     key = f"node-{number:05d}".encode()
     observation = NetworkObservation(

@@ -15,8 +15,8 @@ from bench.results import Run, grouped, median_of
 
 STREAMS: Final = "kafka-streams-eos"
 ONE_PROCESS: Final = "kordon-one-process"
-"""Beside the raw limit, which is a process on one core, too; and for the latency at a rate that one process folds with
-a third of a core, where a second one would only share the cores of broker and load."""
+"""Beside the raw limit, which is a process on one core, too; and for the latency at a rate that one process keeps up
+with on two thirds of a core, where a second one would only take from the cores of broker and load."""
 
 SMALL: Final = "scale-small"
 LARGE: Final = "scale-large"
