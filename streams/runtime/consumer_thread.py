@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streams.runtime.application import CopartitionedApp
 
 _WAIT_FOR_SEEK_SECONDS = 0.02
+_WAIT_FOR_ROOM_SECONDS = 0.01
 _LONGEST_STANDSTILL_SECONDS = 30.0
 _LONGEST_POLL_PAUSE_MS = 1_800_000
 """Restoring rows may take long, and nothing is polled meanwhile; the member stays in its group by its heartbeats."""
@@ -134,6 +135,11 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
                 remaining = deadline - time.monotonic()
                 if ranges or remaining <= 0:
                     return self._batches(ranges, epoch)
+                if not fetcher._records.keys() <= active_partitions:
+                    # Faust reads no more of what has enough batches waiting, and says so at the next poll only, also
+                    # when there is room again: no fetch would wake this one, as the records are here already.
+                    await asyncio.sleep(min(remaining, _WAIT_FOR_ROOM_SECONDS))
+                    return {}
                 waiter = fetcher._create_fetch_waiter()
                 done, _ = await asyncio.wait([waiter], timeout=remaining)
                 if not done:
