@@ -171,7 +171,7 @@ BACKLOGS: Final = {
         Backlog(
             "mixed",
             "kordon simulate: telemetry, network, commands, 0.1 % bad, 5 % misplaced",
-            500_000,
+            1_000_000,
             4,
             (COMMANDS, NETWORK, TELEMETRY),
             mixed,

@@ -1,9 +1,10 @@
-"""The record that says nothing new: the hot path, since nearly every record of a fleet at rest is one.
+"""The record that changes no judgement: the hot path, since nearly every record of a fleet at rest is one.
 
-Of an observation that repeats the row's ``current``, or a report of the boot that was judged, the fold's result is
-known without judging anything: the revision counts on, ``updatedAt`` and the source's own instant move. This module
-recognises such a record from its raw bytes and leaves all others, and all in doubt, to the rules (:mod:`policy.risk`).
-It decides nothing by itself: whatever it answers, the rules would have answered (tests/unit/policy/test_steady.py).
+Of an observation that repeats the row's ``current``, a report of the boot that was judged, or of a boot after an
+orderly end that clears no signal, the fold's result is known without judging anything: the revision counts on,
+``updatedAt`` and the source's own instant move, a new boot is noted. This module recognises such a record from its raw
+bytes and leaves all others, and all in doubt, to the rules (:mod:`policy.risk`). It decides nothing by itself: whatever
+it answers, the rules would have answered (tests/unit/policy/test_steady.py).
 
 It is cheap because a known row proves what strict decoding would have to check: its node id is well-formed, and an
 ``ip`` equal to ``current.ip`` is canonical.
@@ -16,9 +17,11 @@ from typing import Annotated, Final, Protocol, cast
 import msgspec
 
 from policy.admission import FUTURE_MILLIS
+from policy.scoring import signal_of
 from policy.standing import Standing
 from schemas.identifiers import FINGERPRINT_CHARACTERS, FINGERPRINT_LENGTHS, VERSION_CHARACTERS, VERSION_LENGTHS
 from schemas.network import NetworkObservation
+from schemas.risk import SignalKind
 from schemas.telemetry import Telemetry
 from schemas.timestamp import Timestamp, canonical_text, read_instant
 
@@ -92,10 +95,15 @@ def reports(rows: dict[str, Standing], policy_version: int) -> Advance:
             at, observed_at = read_instant(message.observedAt)
         except _UNREADABLE:
             return None
+        boot_id = message.bootId
+        is_boot = boot_id is not None and boot_id != row.lastBootId
         if (
             message.nodeId == node_id
-            and message.lastShutdownClean is row.lastShutdownClean
-            and (message.bootId is None or message.bootId == row.lastBootId)
+            and (
+                message.lastShutdownClean and signal_of(row.signals, SignalKind.ABRUPT_STOP) is None
+                if is_boot
+                else message.lastShutdownClean is row.lastShutdownClean
+            )
             and (message.fingerprint is None or not message.fingerprint.strip(FINGERPRINT_CHARACTERS))
             and (message.agentVersion is None or _is_version(message.agentVersion))
             and at - timestamp <= FUTURE_MILLIS
@@ -105,7 +113,18 @@ def reports(rows: dict[str, Standing], policy_version: int) -> Advance:
             and 0 <= timestamp <= LATEST
         ):
             updated_at = observed_at if at == timestamp else canonical_text(timestamp)
-            rows[node_id] = replace(row, revision=row.revision + 1, updatedAt=updated_at, lastTelemetryAt=observed_at)
+            rows[node_id] = (
+                replace(
+                    row,
+                    revision=row.revision + 1,
+                    updatedAt=updated_at,
+                    lastTelemetryAt=observed_at,
+                    lastBootId=boot_id,
+                    lastShutdownClean=True,
+                )
+                if is_boot
+                else replace(row, revision=row.revision + 1, updatedAt=updated_at, lastTelemetryAt=observed_at)
+            )
             return row.nodeId
         return None
 

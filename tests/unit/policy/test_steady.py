@@ -26,7 +26,8 @@ HOME: dict[str, Any] = {"ip": "192.0.2.1", "asn": 64500, "region": "eu-west"}
 rest = st.one_of(
     st.builds(lambda s, key, more: seen(s, key=key, **more), st.integers(0, 800), st.sampled_from(["n1", "n2"]),
               st.sampled_from([HOME, {"ip": HOME["ip"]}, {"asn": 64500}, {"region": "eu-west"}, {"observer": "gate"}])),
-    st.builds(lambda s, boot: report(s, True, **boot), st.integers(0, 800), st.sampled_from([{}, {"bootId": "b1"}])),
+    st.builds(lambda s, clean, boot: report(s, clean, **boot), st.integers(0, 800), st.sampled_from([True, True, False]),
+              st.sampled_from([{}, {"bootId": "b1"}, {"bootId": "b2"}])),
     st.builds(lambda late: seen(10, arrives=10 - late, **HOME), st.sampled_from([299.999, 300, 300.001])),
 )  # fmt: skip
 """What a fleet at rest sends, and what only looks like it."""
@@ -68,6 +69,7 @@ def settled() -> Fleet:
         seen(0, asn=64500),
         report(1, True, bootId="b1", kind="heartbeat", metrics={"load": 0.5}),
         report(1, True),
+        report(1, True, bootId="b2"),
         record("node.telemetry.v1", 1, {"observedAt": "2026-11-23t21:00:01.0001+01:00", "lastShutdownClean": True}),
     ],
 )
@@ -87,7 +89,8 @@ def test_what_says_nothing_new_is_taken(each: Record) -> None:
         seen(301, arrives=0.999, **HOME),
         seen(1, **HOME, key="n3"),
         report(1, False),
-        report(1, True, bootId="b2"),
+        report(1, False, bootId="b2"),
+        report(1, True, bootId=""),
         report(1, True, bootId="b1", fingerprint="no hex"),
         command(1, "release"),
         Record("node.network.v1", START, None, seen(1, **HOME).value),
@@ -100,6 +103,19 @@ def test_what_says_nothing_new_is_taken(each: Record) -> None:
 )
 def test_what_may_change_something_or_is_in_doubt_is_left_to_the_rules(each: Record) -> None:
     assert not folded(settled(), each, 2, steadily=True)[0]
+
+
+def test_a_boot_after_an_orderly_end_is_left_to_the_rules_where_it_clears_a_signal() -> None:
+    fleet = settled()
+    assert not folded(fleet, report(1, False, bootId="b2"), 2, steadily=True)[0]
+    taken, outcome = folded(fleet, report(2, True, bootId="b3"), 3, steadily=True)
+    assert not taken
+    assert isinstance(outcome, Folded)
+    assert outcome.row.signals == ()
+    assert folded(fleet, report(3, True, bootId="b4"), 4, steadily=True)[0]
+    row = fleet.row("n1")
+    assert row is not None
+    assert row.lastBootId == "b4"
 
 
 odd_values = st.one_of(
