@@ -129,13 +129,13 @@ def _measure(workload: str, named: Sequence[str], size: Size) -> Iterator[Run | 
     elif workload == "latency":
         live = [engine for engine in stateful if named or engine.name in LIVE]
         yield from latency.measure(live, rounds)
+    elif workload == "scale":
+        if not named or ONE_PROCESS in named:
+            yield from fleets.scale(ENGINES[ONE_PROCESS], rounds, rows, records)
     elif not named or "kordon" in named:
         # These compare Kordon with itself, or with json.loads.
-        kordon = ENGINES["kordon"]
-        if workload == "scale":
-            yield from fleets.scale(kordon, rounds, rows, records)
-        elif workload == "memory":
-            yield from fleets.memory(kordon, rounds, rows)
+        if workload == "memory":
+            yield from fleets.memory(ENGINES["kordon"], rounds, rows)
         else:
             yield from policy_fold.measure(rounds, records)
 

@@ -25,7 +25,7 @@ PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
 """Of the environment that holds what only peers need."""
 
 COMMIT_MS: Final = 250
-"""For every peer. Kordon's worker takes half a second while it catches up; longer ones make none of them faster."""
+"""For every peer. Kordon's worker takes up to a second while it catches up; longer ones make none of them faster."""
 
 CORES: Final = 2
 """Kafka Streams' threads, and the processes of Kordon's worker: each engine is given both cores of the machine."""

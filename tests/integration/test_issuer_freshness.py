@@ -13,8 +13,9 @@ from kordon.client.capsules import CapsuleClient
 from schemas.decisions import DenialReason
 from schemas.registry import NodeRegistryStatus
 from schemas.risk import Cause
+from schemas.timestamp import Timestamp
 from schemas.topics import REQUESTS, RISK
-from tests.issuers.cluster import FINGERPRINT, Cluster, quarantined
+from tests.issuers.cluster import FINGERPRINT, Cluster, now, quarantined
 from tests.issuers.process import IssuerProcess
 from tests.workers.batches import write_with_header_name
 from transport.client import transactional_producer_arguments
@@ -73,11 +74,13 @@ async def test_an_open_transaction_of_the_worker_denies_until_it_ends(cluster: C
 
 async def test_a_worker_that_is_silent_lags_or_never_was_denies(cluster: Cluster) -> None:
     client = await cluster.enrol("node-1")
-    with IssuerProcess(cluster, settings={"KORDON_ISSUER_PROGRESS_AGE_MS": "3000"}) as issuer:
+    with IssuerProcess(cluster) as issuer:
         await issuer.ready()
         assert await ask(client) is DenialReason.RISK_STATE_STALE
         await cluster.write_progress()
         assert await ask(client) is None
+        await cluster.write_progress(at=Timestamp(now() - 30_001))
+        assert await ask(client) is DenialReason.RISK_STATE_STALE
         await cluster.write_progress(lagMillis=30_001)
         assert await ask(client) is DenialReason.RISK_STATE_STALE
         await cluster.write_progress(riskEnd=1_000)

@@ -33,7 +33,7 @@ def test_a_most_is_met_up_to_its_bound(bytes_per_row: float, met: bool, aim_met:
 
 
 def test_a_large_fleet_is_judged_by_what_a_record_costs_more() -> None:
-    runs = [rated(SMALL, "kordon", 120_000), rated(LARGE, "kordon", 100_000)]
+    runs = [rated(SMALL, ONE_PROCESS, 120_000), rated(LARGE, ONE_PROCESS, 100_000)]
     slower, _ = judge(runs, ["scale"], EVERYBODY)
     assert slower.measured == pytest.approx(20)
     assert slower.met is True
@@ -62,8 +62,8 @@ def test_every_must_can_be_met_and_missed() -> None:
     best = [
         *(Run(must.workload, one, 1, 0.1, 1e9, 1.0, 1.0, Latency(1, 1), 1, 1.0) for must in MUSTS for one in OURS),
         *(rated(workload, other, 1.0) for workload in ("network", "heartbeats", "mixed", "fold") for other in OTHERS),
-        rated(SMALL, "kordon", 1.0),
-        Run(LARGE, "kordon", records_per_second=1.0, bytes_per_row=1.0),
+        rated(SMALL, ONE_PROCESS, 1.0),
+        Run(LARGE, ONE_PROCESS, records_per_second=1.0, bytes_per_row=1.0),
     ]
     worst = [
         *(
@@ -72,8 +72,8 @@ def test_every_must_can_be_met_and_missed() -> None:
             for one in OURS
         ),
         *(rated(workload, other, 1.0) for workload in ("network", "heartbeats", "mixed", "fold") for other in OTHERS),
-        rated(SMALL, "kordon", 2.0),
-        Run(LARGE, "kordon", records_per_second=1.0, bytes_per_row=1e9),
+        rated(SMALL, ONE_PROCESS, 2.0),
+        Run(LARGE, ONE_PROCESS, records_per_second=1.0, bytes_per_row=1e9),
     ]
     workloads = [must.workload for must in MUSTS]
     assert all(verdict.met and verdict.aim_met for verdict in judge(best, workloads, EVERYBODY))

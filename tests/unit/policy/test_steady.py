@@ -26,7 +26,7 @@ HOME: dict[str, Any] = {"ip": "192.0.2.1", "asn": 64500, "region": "eu-west"}
 rest = st.one_of(
     st.builds(lambda s, key, more: seen(s, key=key, **more), st.integers(0, 800), st.sampled_from(["n1", "n2"]),
               st.sampled_from([HOME, {"ip": HOME["ip"]}, {"asn": 64500}, {"region": "eu-west"}, {"observer": "gate"}])),
-    st.builds(lambda s, clean, boot: report(s, clean, **boot), st.integers(0, 800), st.sampled_from([True, True, False]),
+    st.builds(lambda s, clean, boot: report(s, clean, **boot), st.integers(0, 800), st.booleans(),
               st.sampled_from([{}, {"bootId": "b1"}, {"bootId": "b2"}])),
     st.builds(lambda late: seen(10, arrives=10 - late, **HOME), st.sampled_from([299.999, 300, 300.001])),
 )  # fmt: skip
