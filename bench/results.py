@@ -126,22 +126,25 @@ def print_results(runs: Sequence[Run]) -> None:
 
 def environment() -> dict[str, object]:
     """Return what the figures were measured on; it names no host and no user."""
-    root = Path(__file__).parents[1]
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git the person has
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
         "cores": psutil.cpu_count(),
         "memoryBytes": psutil.virtual_memory().total,
         "processor": _processor(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "commit": commit.stdout.strip(),
+        "commit": commit_of(Path(__file__).parents[1]),
     }
+
+
+def commit_of(root: Path) -> str:
+    """Return the commit, with ``-dirty`` if a file differs; an earlier call's figures do not count as one."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results")
+    return git("describe", "--always") + ("-dirty" if changed else "")
 
 
 def _processor() -> str:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from bench.latency import percentiles
-from bench.results import Latency, Run, grouped, median_of, summed_up
+from bench.results import Latency, Run, commit_of, grouped, median_of, summed_up
 
 
 def run(rate: float, engine: str = "kordon", workload: str = "network") -> Run:
@@ -49,3 +51,19 @@ def test_percentiles_lie_between_the_observations() -> None:
     latency = percentiles([float(value) for value in range(101)])
     assert latency.p50 == pytest.approx(50)
     assert latency.p99 == pytest.approx(99)
+
+
+def test_figures_of_an_earlier_call_do_not_make_a_commit_dirty_and_code_does(tmp_path: Path) -> None:
+    figures, code = tmp_path / "bench" / "results" / "latest.json", tmp_path / "worker.py"
+    figures.parent.mkdir(parents=True)
+    for file in (figures, code):
+        file.write_text("1")
+    identity = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "first"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    clean = commit_of(tmp_path)
+    assert clean
+    figures.write_text("2")
+    assert commit_of(tmp_path) == clean
+    code.write_text("2")
+    assert commit_of(tmp_path) == f"{clean}-dirty"
