@@ -55,13 +55,13 @@ def observation(ip: str) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def report() -> bytes:
+def report(boot: int = 1) -> bytes:
     """Return a report of the one node's running boot."""
     value = {
         "nodeId": "node-000001",
         "observedAt": str(Timestamp(START)),
         "lastShutdownClean": True,
-        "bootId": "node-000001-boot-1",
+        "bootId": f"node-000001-boot-{boot}",
         "kind": "heartbeat",
         "uptimeSeconds": 1234.5,
         "agentVersion": "4.2.0",
@@ -85,12 +85,22 @@ def folding() -> list[Piece]:
     def move() -> object:
         return fleet.fold(NETWORK, 0, 1, START, key, away if next(moving) % 2 else home)
 
+    boots = [report(number) for number in (2, 3)]
+
+    def boot() -> object:
+        return reported(key, boots[next(moving) % 2], START)
+
+    def boot_by_rules() -> object:
+        return fleet.fold(TELEMETRY, 0, 1, START, key, boots[next(moving) % 2])
+
     return [
         ("an observation that says nothing new, folded (policy/steady.py)", lambda: observed(key, home, START), 1),
         ("a report that says nothing new, folded", lambda: reported(key, alive, START), 1),
         ("an observation decoded strictly, for the rules", lambda: decode(NetworkObservation, home, NETWORK), 1),
         ("a report decoded strictly", lambda: decode(Telemetry, alive, TELEMETRY), 1),
         ("an observation that moves the node, decoded and folded by the rules", move, 1),
+        ("a boot after an orderly end, folded (policy/steady.py)", boot, 1),
+        ("the same by the rules", boot_by_rules, 1),
         ("a row encoded", lambda: encode(standing), 1),
     ]
 
