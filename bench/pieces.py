@@ -56,7 +56,7 @@ def observation(ip: str) -> bytes:
 
 
 def report(boot: int = 1) -> bytes:
-    """Return a report of the one node's running boot."""
+    """Return a report of the one node, of its boot of that number."""
     value = {
         "nodeId": "node-000001",
         "observedAt": str(Timestamp(START)),

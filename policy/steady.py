@@ -113,17 +113,13 @@ def reports(rows: dict[str, Standing], policy_version: int) -> Advance:
             and 0 <= timestamp <= LATEST
         ):
             updated_at = observed_at if at == timestamp else canonical_text(timestamp)
-            rows[node_id] = (
-                replace(
-                    row,
-                    revision=row.revision + 1,
-                    updatedAt=updated_at,
-                    lastTelemetryAt=observed_at,
-                    lastBootId=boot_id,
-                    lastShutdownClean=True,
-                )
-                if is_boot
-                else replace(row, revision=row.revision + 1, updatedAt=updated_at, lastTelemetryAt=observed_at)
+            rows[node_id] = replace(
+                row,
+                revision=row.revision + 1,
+                updatedAt=updated_at,
+                lastTelemetryAt=observed_at,
+                lastBootId=boot_id if is_boot else row.lastBootId,
+                lastShutdownClean=message.lastShutdownClean,
             )
             return row.nodeId
         return None
