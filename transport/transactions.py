@@ -18,6 +18,8 @@ from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    NodeNotReadyError,
     NotCoordinatorForGroupError,
     for_code,
 )
@@ -29,8 +31,15 @@ from transport.settings import KafkaSettings
 
 _API_KEY: Final = 65
 _AGAIN_SECONDS: Final = 0.2
-_MOVING: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
-"""There is none yet (the first look at a new cluster makes the topic that coordinators keep), or it is another now."""
+_MOVING: Final = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    KafkaConnectionError,
+    NodeNotReadyError,
+)
+"""There is no coordinator yet (the first look at a new cluster makes the topic that coordinators keep), or it is
+another now, or it is dead and the cluster, which has not noticed, still names it."""
 _NOT_FOUND: Final = 105
 """TRANSACTIONAL_ID_NOT_FOUND: nobody has opened it, or the coordinator has forgotten it."""
 

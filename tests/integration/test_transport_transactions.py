@@ -81,3 +81,18 @@ async def test_a_commit_that_cannot_be_marked_is_told_with_its_partition_until_t
     await asyncio.to_thread(node.start)
     assert (await until(kafka, TransactionState.COMPLETE_COMMIT)).partitions == frozenset()
     await writer.close()
+
+
+async def test_transactions_are_told_by_the_next_coordinator_where_the_cluster_still_names_a_dead_one(
+    cluster: KafkaCluster,
+) -> None:
+    kafka = KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, partitions=3, replication_factor=3)
+    name = kafka.transactional_id(SERVICE, 0)
+    writer = TransactionalWriter(kafka, name)
+    await writer.open()
+    await writer.close()
+    coordinator = await coordinator_of(kafka, CoordinationType.TRANSACTION, name)
+    cluster.nodes[coordinator - 1].kill()
+    told = await transactions(kafka, [SERVICE])
+    assert told is not None
+    assert (told[name].state, told[name].coordinator != coordinator) == (TransactionState.EMPTY, True)
