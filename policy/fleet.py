@@ -13,6 +13,7 @@ from policy.policy_file import Policy
 from policy.risk import Folded, Late, fold
 from policy.scoring import Source
 from policy.standing import Standing, restored, standing_of
+from policy.unchecked_rows import UncheckedRows
 from schemas.codec import DecodeError, decode, decoder_of
 from schemas.commands import Command
 from schemas.decisions import CapsuleDecision
@@ -44,16 +45,17 @@ class UnreadableRowError(Exception):
 
 
 class Fleet:
-    """Risk rows by node id, and the fold that advances them; a row is replaced, never changed.
+    """Risk rows by node id, and the fold that advances them.
 
-    ``standings`` are the rows as they are kept; :meth:`row` and :attr:`rows` give them as the rules see them. What is
-    restored is mere bytes until :meth:`check_restored`: of a long log's rows most were superseded.
+    ``standings`` are the rows as they are kept, and as they change; :meth:`row` and :attr:`rows` give copies, as the
+    rules see them. What is restored is mere bytes until :meth:`check_restored`: of a long log's rows most were
+    superseded.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.standings: dict[str, Standing] = {}
-        self._unchecked: dict[bytes, bytes] = {}
+        self._unchecked = UncheckedRows()
         observed = steady.observations(self.standings, policy.version)
         reported = steady.reports(self.standings, policy.version)
         self._steady: Mapping[str, steady.Advance] = {
@@ -80,10 +82,10 @@ class Fleet:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take a row as its topic holds it, in place of an earlier one; ``None`` removes it."""
         if value is None:
-            self._unchecked.pop(key, None)
+            self._unchecked.remove(key)
             self.standings.pop(key.decode(errors="replace"), None)
         else:
-            self._unchecked[key] = value
+            self._unchecked.put(key, value)
 
     def check_restored(self) -> None:
         """Check and take in every row that was restored; before it, none of them is there.
@@ -92,11 +94,8 @@ class Fleet:
             UnreadableRowError: a row cannot be read, lies under another key than its node's id, or is of a newer
                 schema or policy. The first that is found; the others are not taken in.
         """
-        decode_row, newest_policy, unchecked = decoder_of(Standing).decode, self.policy.version, self._unchecked
-        standings = self.standings
-        while unchecked:
-            # One by one, so that the bytes' memory is there for the row's.
-            key, value = unchecked.popitem()
+        decode_row, newest_policy, standings = decoder_of(Standing).decode, self.policy.version, self.standings
+        for key, value in self._unchecked.taken():
             try:
                 row = restored(decode_row(value))
             except (ValueError, RecursionError) as error:

@@ -9,20 +9,27 @@ import sys
 
 from msgspec.structs import force_setattr
 
+from schemas.identifiers import Identifier, Revision
 from schemas.network import Network
 from schemas.risk import RiskRow
 from schemas.timestamp import Timestamp, canonical_text, read_instant
 
 
-class Standing(RiskRow, frozen=True, omit_defaults=True, gc=False):
+class Standing(RiskRow, frozen=False, omit_defaults=True, gc=False):  # type: ignore[misc] # it changes, a RiskRow not
     """A :class:`RiskRow` with three of its instants as canonical text; encodes to the same bytes.
 
-    Not for the rules: they read a :class:`RiskRow`.
+    Not for the rules: they read a :class:`RiskRow`. A record that changes no judgement changes it in place
+    (:mod:`policy.steady`): in a large fleet a row lies in no cache, and a new one would have to touch all of the old.
     """
 
+    # From here on what changes in place; a type checker wants it said again.
+    revision: Revision
     updatedAt: str  # type: ignore[assignment]
+    baseline: Network | None = None
     lastNetworkAt: str | None = None  # type: ignore[assignment]
     lastTelemetryAt: str | None = None  # type: ignore[assignment]
+    lastBootId: Identifier | None = None
+    lastShutdownClean: bool | None = None
 
     def row(self) -> RiskRow:
         """Return the row for the rules."""
@@ -83,7 +90,7 @@ def standing_of(row: RiskRow) -> Standing:
 def restored(standing: Standing) -> Standing:
     """Return what was just decoded from a changelog as the fold keeps it: canonical, and sharing as much.
 
-    It is changed in place, as nobody else has it yet: a copy of each would take as long as decoding it.
+    It is changed in place: a copy of each would take as long as decoding it.
 
     Raises:
         ValueError: an instant's text is no RFC 3339 date-time.
@@ -91,10 +98,10 @@ def restored(standing: Standing) -> Standing:
     for name in ("updatedAt", "lastNetworkAt", "lastTelemetryAt"):
         text = getattr(standing, name)
         if text is not None:
-            force_setattr(standing, name, read_instant(text)[1])
+            setattr(standing, name, read_instant(text)[1])
     current = standing.current
     if current is not None and current == standing.baseline:
-        force_setattr(standing, "baseline", current)
+        standing.baseline = current
     for network in (current, standing.baseline):
         if network is not None and network.region is not None:
             force_setattr(network, "region", sys.intern(network.region))

@@ -10,7 +10,7 @@ It is cheap because a known row proves what strict decoding would have to check:
 ``ip`` equal to ``current.ip`` is canonical.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Final, Protocol, cast
 
@@ -46,8 +46,8 @@ class _Report(Protocol):
     fingerprint: str | None
 
 
-def observations(rows: dict[str, Standing], policy_version: int) -> Advance:
-    """Return the function that folds steady observations into ``rows``."""
+def observations(rows: Mapping[str, Standing], policy_version: int) -> Advance:
+    """Return the function that folds steady observations into ``rows``, which it changes in place."""
     decode = cast("Callable[[bytes], _Observation]", _leniently(NetworkObservation))
 
     def advance(key: bytes | None, value: bytes | None, timestamp: int) -> str | None:
@@ -74,15 +74,17 @@ def observations(rows: dict[str, Standing], policy_version: int) -> Advance:
             and 0 <= timestamp <= LATEST
         ):
             updated_at = observed_at if at == timestamp else canonical_text(timestamp)
-            rows[node_id] = replace(row, revision=row.revision + 1, updatedAt=updated_at, lastNetworkAt=observed_at)
+            row.revision += 1
+            row.updatedAt = updated_at
+            row.lastNetworkAt = observed_at
             return row.nodeId
         return None
 
     return advance
 
 
-def reports(rows: dict[str, Standing], policy_version: int) -> Advance:
-    """Return the function that folds steady telemetry reports into ``rows``."""
+def reports(rows: Mapping[str, Standing], policy_version: int) -> Advance:
+    """Return the function that folds steady telemetry reports into ``rows``, which it changes in place."""
     decode = cast("Callable[[bytes], _Report]", _leniently(Telemetry))
 
     def advance(key: bytes | None, value: bytes | None, timestamp: int) -> str | None:
@@ -113,14 +115,12 @@ def reports(rows: dict[str, Standing], policy_version: int) -> Advance:
             and 0 <= timestamp <= LATEST
         ):
             updated_at = observed_at if at == timestamp else canonical_text(timestamp)
-            rows[node_id] = replace(
-                row,
-                revision=row.revision + 1,
-                updatedAt=updated_at,
-                lastTelemetryAt=observed_at,
-                lastBootId=boot_id if is_boot else row.lastBootId,
-                lastShutdownClean=message.lastShutdownClean,
-            )
+            row.revision += 1
+            row.updatedAt = updated_at
+            row.lastTelemetryAt = observed_at
+            row.lastShutdownClean = message.lastShutdownClean
+            if is_boot:
+                row.lastBootId = boot_id
             return row.nodeId
         return None
 
@@ -147,7 +147,6 @@ def _leniently(message_type: type[msgspec.Struct]) -> Callable[[bytes], object]:
     return msgspec.json.Decoder(lenient).decode
 
 
-replace: Final = msgspec.structs.replace
 LATEST: Final = Timestamp.LATEST
 _UNCHECKED: Final = {
     "nodeId": str,

@@ -77,6 +77,18 @@ def test_what_says_nothing_new_is_taken(each: Record) -> None:
     assert folded(settled(), each, 2, steadily=True)[0]
 
 
+def test_a_row_that_was_given_out_stays_what_it_was() -> None:
+    fleet = settled()
+    before = fleet.row("n1")
+    assert before is not None
+    assert folded(fleet, seen(1, **HOME), 2, steadily=True)[0]
+    assert folded(fleet, report(2, True, bootId="b2"), 3, steadily=True)[0]
+    after = fleet.row("n1")
+    assert after is not None
+    assert (before.revision, before.updatedAt, before.lastBootId) == (2, Timestamp(START), "b1")
+    assert (after.revision, after.updatedAt, after.lastBootId) == (4, Timestamp(START + 2_000), "b2")
+
+
 @pytest.mark.parametrize(
     "each",
     [
