@@ -11,6 +11,7 @@ from faust.types import TP
 
 from streams.runtime.copartitions import Copartitions
 from streams.runtime.errors import SplitCopartitionError
+from streams.runtime.huge_pages import HugePages
 from streams.runtime.lag import ReadMark
 from streams.runtime.table import Table
 from streams.settings import WorkerSettings
@@ -66,6 +67,7 @@ class Runtime:
         self.on_step: Callable[[Step], None] = _do_nothing
         """Called between the steps of each commit, so that a test can end the process there."""
         self.copartitions = Copartitions(self)
+        self._huge_pages = HugePages()
         self._app: CopartitionedApp | None = None
 
     def attach(self, app: CopartitionedApp) -> None:
@@ -86,9 +88,14 @@ class Runtime:
 
         async def complete(*_: Any, **__: Any) -> None:
             await copartitions.complete()
+            if self.worker.huge_pages:
+                self._huge_pages.start()
 
         async def shut_down(*_: Any, **__: Any) -> None:
-            await copartitions.shut_down()
+            try:
+                await copartitions.shut_down()
+            finally:
+                await self._huge_pages.stop()
 
         app.on_partitions_revoked.connect(revoke)
         app.on_partitions_assigned.connect(assign)
