@@ -91,6 +91,8 @@ def main(
                 remark(f"  {outcome.workload} {outcome.engine} FAILED: {outcome.reason}")
             else:
                 measured.append(outcome)
+        if not measured and not failed:
+            remark("  none of the engines that were named plays it; without -e, those that do are measured")
         conditions |= {"loadAfter": load_average(), "arguments": sys.argv[1:]}
         judged = judge([*runs, *measured], [name], engine or (*ENGINES, "json.loads"))
         keep(folder, name, measured, judged, failed, conditions)

@@ -33,7 +33,6 @@ from bench.stored_state import (
     observations,
     one_a_partition,
 )
-from bench.workloads import BenchRecord
 from kordon.output import remark
 from schemas.topics import RISK
 from transport.settings import KafkaSettings
@@ -126,36 +125,42 @@ def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterat
     quick = replace(engine, environment=lambda setting: {**engine.environment(setting), **_OFTEN})
     try:
         with _fleets(engine, SCALE_PARTITIONS, fleets) as (broker, folder):
-            for number in range(rounds):
-                resident: dict[str, int] = {}
-                written: dict[str, float] = {}
-                for fleet, nodes in fleets.items():
-                    kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
-                    # Whatever comes with a node's first record after a restore, every node has had one before.
-                    warm = observations(iter(_shuffled(nodes)), SCALE_PARTITIONS, 2 * number + 1)
-                    load = observations(bursts(nodes, records), SCALE_PARTITIONS, 2 * number + 2)
-                    records_of_both = itertools.chain(warm, load)
-                    followed, rows_written = asyncio.run(
-                        _fold(kafka, quick, folder / "trust.json", records_of_both, nodes, records, broker)
-                    )
-                    run = msgspec.structs.replace(
-                        run_of(fleet, engine.name, followed, load_average()),
-                        rows_written_per_record=(rows_written - nodes) / records,
-                    )
-                    resident[fleet] = followed.last.usage.rss_bytes
-                    written[fleet] = run.rows_written_per_record or 0.0
-                    if fleet == LARGE:
-                        a_row = (resident[LARGE] - resident[SMALL]) / (rows - SMALL_ROWS)
-                        run = msgspec.structs.replace(run, bytes_per_row=a_row)
-                        if abs(written[LARGE] / written[SMALL] - 1) > UNLIKE:
-                            raise EngineFailedError(
-                                f"the fleets cannot be compared: {written[SMALL]:.2f} and {written[LARGE]:.2f} rows "
-                                "were written a record, so commits took too long; is the machine busy?"
-                            )
-                    remark(f"  {fleet} {number + 1}/{rounds} {engine.name}: {run.records_per_second:,.0f}/s")
-                    yield run
+
+            def play(fleet: str, number: int) -> tuple[Run, int]:
+                kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
+                followed, written = asyncio.run(
+                    _fold(kafka, quick, folder / "trust.json", fleets[fleet], records, number, broker)
+                )
+                run = run_of(fleet, engine.name, followed, load_average())
+                return msgspec.structs.replace(run, rows_written_per_record=written), followed.last.usage.rss_bytes
+
+            # A broker that has just started compiles while it works; commits last longer then.
+            play(SMALL, 0)
+            for number in range(1, rounds + 1):
+                small, small_resident = play(SMALL, number)
+                remark(f"  {SMALL} {number}/{rounds} {engine.name}: {small.records_per_second:,.0f}/s")
+                yield small
+                large, large_resident = play(LARGE, number)
+                _require_alike(small, large)
+                remark(f"  {LARGE} {number}/{rounds} {engine.name}: {large.records_per_second:,.0f}/s")
+                a_row = (large_resident - small_resident) / (rows - SMALL_ROWS)
+                yield msgspec.structs.replace(large, bytes_per_row=a_row)
     except FAILURES as error:
         yield Failure("scale", engine.name, str(error))
+
+
+def _require_alike(small: Run, large: Run) -> None:
+    """Refuse to compare runs that wrote unlike numbers of rows.
+
+    Raises:
+        EngineFailedError: they did.
+    """
+    of_small, of_large = small.rows_written_per_record or 0.0, large.rows_written_per_record or 0.0
+    if abs(of_large - of_small) > UNLIKE * of_small:
+        raise EngineFailedError(
+            f"the fleets cannot be compared: {of_small:.2f} and {of_large:.2f} rows were written a record, so commits "
+            "took too long; is the machine busy?"
+        )
 
 
 _OFTEN: Final[Mapping[str, str]] = {
@@ -197,18 +202,24 @@ async def _fold(
     kafka: KafkaSettings,
     engine: Engine,
     trust: Path,
-    load: Iterator[BenchRecord],
-    warm: int,
+    nodes: int,
     records: int,
+    number: int,
     broker: BenchBroker,
-) -> tuple[Followed, int]:
-    """Fold a load on top of a fleet; return the run, and about how many rows it wrote (markers count as well)."""
+) -> tuple[Followed, float]:
+    """Fold ``records`` on top of a fleet, for the ``number``-th time; return the run, and the rows written a record.
+
+    Whatever comes with a node's first record after a restore, every node has had one before. Transaction markers count
+    as rows here.
+    """
     before, rows_before = await input_ends(kafka), await _changelog_end(kafka)
-    write(kafka, load, warm + records)
+    warm = observations(iter(_shuffled(nodes)), kafka.partitions, 2 * number + 1)
+    load = observations(bursts(nodes, records), kafka.partitions, 2 * number + 2)
+    write(kafka, itertools.chain(warm, load), nodes + records)
     with started(engine, kafka, trust) as processes:
         async with Commits(kafka, engine.group, INPUTS, before) as commits:
-            followed = await follow(commits, processes, broker.cpu_seconds, after=warm)
-    return followed, await _changelog_end(kafka) - rows_before
+            followed = await follow(commits, processes, broker.cpu_seconds, after=nodes)
+    return followed, (await _changelog_end(kafka) - rows_before - nodes) / records
 
 
 async def _changelog_end(kafka: KafkaSettings) -> int:
