@@ -87,6 +87,10 @@ class Fleet:
         else:
             self._unchecked.put(key, value)
 
+    def gather_restored(self) -> None:
+        """Bring together what was restored; of a process with several fleets, of each before any is checked."""
+        self._unchecked.gather()
+
     def check_restored(self) -> None:
         """Check and take in every row that was restored; before it, none of them is there.
 

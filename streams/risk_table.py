@@ -40,6 +40,10 @@ class RiskTable:
             raise UnreadableStateError("a record on the risk topic has no key; nobody but the worker may write there")
         self.fleet.restore(key, value)
 
+    def gather_restored(self) -> None:
+        """Bring together what was restored (:meth:`~policy.fleet.Fleet.gather_restored`)."""
+        self.fleet.gather_restored()
+
     def check_restored(self) -> None:
         """Check the rows that were restored, once all are.
 

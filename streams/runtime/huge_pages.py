@@ -25,6 +25,9 @@ import structlog
 
 _log = structlog.get_logger("kordon.streams")
 
+FIRST_SECONDS: Final = 2.0
+"""After the start: by then what was taken over has committed, which somebody waits for."""
+
 AGAIN_SECONDS: Final = 60.0
 """Until what came since is moved: nodes that were heard of, co-partitions that were taken over."""
 
@@ -47,7 +50,7 @@ class Mapping(NamedTuple):
 
 
 class HugePages:
-    """Moves this process's memory to huge pages, now and every :data:`AGAIN_SECONDS`."""
+    """Moves this process's memory to huge pages, after :data:`FIRST_SECONDS` and every :data:`AGAIN_SECONDS`."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -67,6 +70,7 @@ class HugePages:
             await asyncio.wait({self._task})
 
     async def _keep_moving(self, size: int) -> None:
+        await asyncio.sleep(FIRST_SECONDS)
         while True:
             began = time.monotonic()
             try:

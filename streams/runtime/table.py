@@ -16,6 +16,9 @@ class Table(Protocol):
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it. Raises RefusedError."""
 
+    def gather_restored(self) -> None:
+        """Make ready for the check; called once all tables of a take-over are restored, and before any is checked."""
+
     def check_restored(self) -> None:
         """Look at what was restored, once it is complete. Raises RefusedError: nothing can go on from it."""
 

@@ -167,8 +167,9 @@ async def _restore_rows(runtime: Runtime, tables: Mapping[int, Table]) -> None:
     await read_to_high_watermark(
         runtime.kafka, changelog, restore, timeout_seconds=RESTORE_TIMEOUT_SECONDS, leanly=True
     )
-    for table in tables.values():
-        table.check_restored()
+    steps = [table.gather_restored for table in tables.values()] + [table.check_restored for table in tables.values()]
+    for step in steps:
+        step()
         # Many rows take a while, and heartbeats must go out meanwhile.
         await asyncio.sleep(0)
 

@@ -68,7 +68,10 @@ MOVED = """
 import asyncio
 import ctypes
 from pathlib import Path
+from streams.runtime import huge_pages
 from streams.runtime.huge_pages import HugePages, mappings
+
+huge_pages.FIRST_SECONDS = 0
 
 def huge():
     return sum(mapping.huge for mapping in mappings(Path("/proc/self/smaps").read_text()))
@@ -110,6 +113,7 @@ def test_a_system_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     async def begin() -> None:
         monkeypatch.setattr(huge_pages, "_madvise", refuse)
         monkeypatch.setattr(huge_pages, "page_size", lambda: SIZE)
+        monkeypatch.setattr(huge_pages, "FIRST_SECONDS", 0)
         monkeypatch.setattr(huge_pages, "mappings", lambda _: [Mapping(0, SIZE, SIZE, 0), Mapping(SIZE, SIZE, SIZE, 0)])
         pages = HugePages()
         pages.start()
