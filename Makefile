@@ -15,8 +15,9 @@
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
-# Tests run in so many processes; of the integration tests each starts its own brokers.
-PROCESSES ?= 2
+# Tests run in so many processes, each of the integration tests with its own brokers; these wait for a third of their time.
+UNIT_PROCESSES := $(or $(PROCESSES),2)
+INTEGRATION_PROCESSES := $(or $(PROCESSES),3)
 
 PYTHON ?=
 VENV ?= .venv
@@ -38,13 +39,13 @@ test: test-unit test-integration ## Unit tests, then integration tests on real b
 test-unit: ## Unit tests: no network, under a minute
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== unit tests"
-	@$(PYTEST) tests/unit -n $(PROCESSES) --dist worksteal
+	@$(PYTEST) tests/unit -n $(UNIT_PROCESSES) --dist worksteal
 
 test-integration: ## The same claims on noida-db and on Apache Kafka (needs mvn and Java 17 or later)
 	@scripts/bootstrap requirements-dev.txt
 	@echo "== integration tests"
 	@$(BIN)/python -m tests.brokers.kafka_jars
-	@$(PYTEST) tests/integration -n $(PROCESSES) --dist worksteal
+	@$(PYTEST) tests/integration -n $(INTEGRATION_PROCESSES) --dist worksteal
 
 model: ## Check the model of checkpoint, fence, take-over and revocation with TLC (needs mvn and Java 17 or later)
 	@scripts/bootstrap requirements-dev.txt

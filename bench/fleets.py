@@ -125,15 +125,19 @@ def scale(engine: Engine, rounds: int, rows: int, records: int | None) -> Iterat
     quick = replace(engine, environment=lambda setting: {**engine.environment(setting), **_OFTEN})
     try:
         with _fleets(engine, SCALE_PARTITIONS, fleets) as (broker, folder):
+            kafkas = {fleet: settings_for(broker, SCALE_PARTITIONS, f"{fleet}.") for fleet in fleets}
 
             def play(fleet: str, number: int) -> tuple[Run, int]:
-                kafka = settings_for(broker, SCALE_PARTITIONS, f"{fleet}.")
                 followed, written = asyncio.run(
-                    _fold(kafka, quick, folder / "trust.json", fleets[fleet], records, number, broker)
+                    _fold(kafkas[fleet], quick, folder / "trust.json", fleets[fleet], records, number, broker)
                 )
                 run = run_of(fleet, engine.name, followed, load_average())
                 return msgspec.structs.replace(run, rows_written_per_record=written), followed.last.usage.rss_bytes
 
+            for kafka in kafkas.values():
+                # What was written before would be compacted on the cores of what is measured, the large fleet's alone.
+                (changelog,) = engine.changelogs(kafka)
+                keep_superseded(kafka, changelog)
             # A broker that has just started compiles while it works; commits last longer then.
             play(SMALL, 0)
             for number in range(1, rounds + 1):
