@@ -23,6 +23,7 @@ from streams.runtime.errors import (
     RefusedError,
     UnreadableStateError,
 )
+from streams.runtime.huge_pages import page_size
 from streams.runtime.topics import require_topics
 from streams.settings import WorkerSettings
 from tests.workers.checkpoints import PARTITIONS, ROW, checkpoint, delete_before, take, write
@@ -205,3 +206,17 @@ async def test_group_offsets_that_lie_do_not_matter(kafka: KafkaSettings, start_
     log = await read_log(kafka, PARTITIONS)
     assert_refolds(kafka, log)
     assert decode(RiskRow, log.of(RISK, home)[-1].value, RISK).revision == 20
+
+
+async def test_what_a_worker_keeps_lies_on_huge_pages_once_it_has_taken_over(
+    kafka: KafkaSettings, start_worker: StartWorker
+) -> None:
+    if page_size() is None:
+        pytest.skip("this system has no transparent huge pages")
+    await create_topics(kafka, PARTITIONS)
+    worker = start_worker(kafka)
+    async with asyncio.timeout(60):
+        while not worker.bytes_on_huge_pages():
+            assert worker.process.poll() is None, worker.tail()
+            await asyncio.sleep(0.1)
+    assert await worker.terminate() == 0

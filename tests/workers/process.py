@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from streams.runtime.huge_pages import mappings
 from transport.settings import KafkaSettings
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,11 @@ class WorkerProcess:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = dict(line.split(":", 1) for line in status.splitlines())
         return int(found["VmHWM"].split()[0]) // 1024
+
+    def bytes_on_huge_pages(self) -> int:
+        """Return how much of its memory lies on huge pages, from ``/proc``."""
+        smaps = Path(f"/proc/{self.process.pid}/smaps").read_text()
+        return sum(mapping.huge for mapping in mappings(smaps))
 
     def output(self) -> str:
         """Return what this process has said; an earlier one may have written to the same file."""
