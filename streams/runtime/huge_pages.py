@@ -25,11 +25,14 @@ import structlog
 
 _log = structlog.get_logger("kordon.streams")
 
-FIRST_SECONDS: Final = 2.0
-"""After the start: by then what was taken over has committed, which somebody waits for."""
+SOON_SECONDS: Final = 2.0
+"""Until a large fleet is moved: by then what was taken over has committed, which somebody waits for."""
+
+LARGE_BYTES: Final = 256 * 1024 * 1024
+"""What a worker has resident from which on its fleet is large; without rows it takes some 90 MB."""
 
 AGAIN_SECONDS: Final = 60.0
-"""Until what came since is moved: nodes that were heard of, co-partitions that were taken over."""
+"""Until a small fleet is moved, and what came since: nodes that were heard of, co-partitions that were taken over."""
 
 NEARLY_FULL: Final = 0.9
 AT_ONCE_PAGES: Final = 16
@@ -50,7 +53,10 @@ class Mapping(NamedTuple):
 
 
 class HugePages:
-    """Moves this process's memory to huge pages, after :data:`FIRST_SECONDS` and every :data:`AGAIN_SECONDS`."""
+    """Moves this process's memory to huge pages every :data:`AGAIN_SECONDS`, soon if there is much already.
+
+    Moving takes a core two seconds for a gigabyte, so it is not done for the sake of little.
+    """
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -63,14 +69,14 @@ class HugePages:
             self._task = asyncio.create_task(self._keep_moving(size), name="huge pages")
 
     async def stop(self) -> None:
-        """End; waits for the call under way."""
+        """End; a call under way is finished in its thread."""
         self._stopped.set()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
 
     async def _keep_moving(self, size: int) -> None:
-        await asyncio.sleep(FIRST_SECONDS)
+        await asyncio.sleep(SOON_SECONDS if resident_bytes() >= LARGE_BYTES else AGAIN_SECONDS)
         while True:
             began = time.monotonic()
             try:
@@ -103,6 +109,12 @@ def page_size() -> int | None:
         return int((_SYSTEM / "hpage_pmd_size").read_text())
     except (OSError, ValueError):
         return None
+
+
+def resident_bytes() -> int:
+    """Return how much of this process's memory is resident."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def mappings(smaps: str) -> Iterator[Mapping]:

@@ -208,13 +208,13 @@ async def test_group_offsets_that_lie_do_not_matter(kafka: KafkaSettings, start_
     assert decode(RiskRow, log.of(RISK, home)[-1].value, RISK).revision == 20
 
 
-async def test_what_a_worker_keeps_lies_on_huge_pages_once_it_has_taken_over(
+async def test_a_large_fleet_lies_on_huge_pages_once_it_was_taken_over(
     kafka: KafkaSettings, start_worker: StartWorker
 ) -> None:
     if page_size() is None:
         pytest.skip("this system has no transparent huge pages")
     await create_topics(kafka, PARTITIONS)
-    worker = start_worker(kafka)
+    worker = start_worker(kafka, module="tests.workers.large_app")
     async with asyncio.timeout(60):
         while not worker.bytes_on_huge_pages():
             assert worker.process.poll() is None, worker.tail()

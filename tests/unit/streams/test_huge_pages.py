@@ -71,7 +71,7 @@ from pathlib import Path
 from streams.runtime import huge_pages
 from streams.runtime.huge_pages import HugePages, mappings
 
-huge_pages.FIRST_SECONDS = 0
+huge_pages.LARGE_BYTES = huge_pages.SOON_SECONDS = 0
 
 def huge():
     return sum(mapping.huge for mapping in mappings(Path("/proc/self/smaps").read_text()))
@@ -101,6 +101,14 @@ def test_what_python_keeps_is_moved_and_stays_what_it_was() -> None:
     assert int(ended.stdout) >= size
 
 
+def test_what_is_resident_is_counted_in_bytes() -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux has /proc")
+    before = huge_pages.resident_bytes()
+    kept = b"x" * (64 * MEBIBYTE)
+    assert huge_pages.resident_bytes() - before >= len(kept) / 2
+
+
 def test_a_system_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
@@ -113,7 +121,7 @@ def test_a_system_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     async def begin() -> None:
         monkeypatch.setattr(huge_pages, "_madvise", refuse)
         monkeypatch.setattr(huge_pages, "page_size", lambda: SIZE)
-        monkeypatch.setattr(huge_pages, "FIRST_SECONDS", 0)
+        monkeypatch.setattr(huge_pages, "AGAIN_SECONDS", 0)
         monkeypatch.setattr(huge_pages, "mappings", lambda _: [Mapping(0, SIZE, SIZE, 0), Mapping(SIZE, SIZE, SIZE, 0)])
         pages = HugePages()
         pages.start()
