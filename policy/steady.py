@@ -25,8 +25,8 @@ from schemas.risk import SignalKind
 from schemas.telemetry import Telemetry
 from schemas.timestamp import Timestamp, canonical_text, read_instant
 
-Advance = Callable[[bytes | None, bytes | None, int], str | None]
-"""Takes a record's key, value and timestamp (ms); returns its node's id if it was steady and is folded, or ``None``."""
+Advance = Callable[[bytes | None, bytes | None, int], Standing | None]
+"""Takes a record's key, value and timestamp (ms); returns its node's row if it was steady and folded, else ``None``."""
 
 
 class _Observation(Protocol):
@@ -50,7 +50,7 @@ def observations(rows: Mapping[str, Standing], policy_version: int) -> Advance:
     """Return the function that folds steady observations into ``rows``, which it changes in place."""
     decode = cast("Callable[[bytes], _Observation]", _leniently(NetworkObservation))
 
-    def advance(key: bytes | None, value: bytes | None, timestamp: int) -> str | None:
+    def advance(key: bytes | None, value: bytes | None, timestamp: int) -> Standing | None:
         try:
             node_id = key.decode()  # type: ignore[union-attr] # None raises as other bad keys do
             row = rows.get(node_id)
@@ -77,7 +77,7 @@ def observations(rows: Mapping[str, Standing], policy_version: int) -> Advance:
             row.revision += 1
             row.updatedAt = updated_at
             row.lastNetworkAt = observed_at
-            return row.nodeId
+            return row
         return None
 
     return advance
@@ -87,7 +87,7 @@ def reports(rows: Mapping[str, Standing], policy_version: int) -> Advance:
     """Return the function that folds steady telemetry reports into ``rows``, which it changes in place."""
     decode = cast("Callable[[bytes], _Report]", _leniently(Telemetry))
 
-    def advance(key: bytes | None, value: bytes | None, timestamp: int) -> str | None:
+    def advance(key: bytes | None, value: bytes | None, timestamp: int) -> Standing | None:
         try:
             node_id = key.decode()  # type: ignore[union-attr] # as above
             row = rows.get(node_id)
@@ -121,7 +121,7 @@ def reports(rows: Mapping[str, Standing], policy_version: int) -> Advance:
             row.lastShutdownClean = message.lastShutdownClean
             if is_boot:
                 row.lastBootId = boot_id
-            return row.nodeId
+            return row
         return None
 
     return advance

@@ -125,10 +125,10 @@ class Assessment:
         folded = 0
         for lane, record in zip(lanes, records, strict=False):
             # A node that has a row here is rightly placed, and commands are never steady: nothing is left to check.
-            node_id = lane.advance(record.key, record.value, record.timestamp)
-            if node_id is not None:
+            row = lane.advance(record.key, record.value, record.timestamp)
+            if row is not None:
                 folded += 1
-                changed.add(node_id)
+                changed[row.nodeId] = row
             else:
                 self._judge(copartition, lane, record)
         self._counts.folded += folded
@@ -144,7 +144,7 @@ class Assessment:
         outcome = table.fleet.fold(lane.source, origin, record.offset, record.timestamp, key, record.value)
         if isinstance(outcome, Folded):
             self._counts.folded += 1
-            table.changed.add(outcome.row.nodeId)
+            table.change(outcome.row.nodeId)
             if outcome.transition is not None:
                 copartition.outputs.append(OutgoingRecord(self._quarantine, partition, key, encode(outcome.transition)))
                 self._counts.transitions += 1

@@ -8,6 +8,7 @@ import msgspec
 
 from policy.fleet import Fleet, UnreadableRowError
 from policy.policy_file import Policy
+from policy.standing import Standing
 from schemas.codec import encode
 from schemas.risk import RISK_SCHEMA_VERSION
 from streams.runtime.errors import NewerStateError, UnreadableStateError
@@ -24,11 +25,12 @@ _VERSIONS = msgspec.json.Decoder(_Versions)
 
 
 class RiskTable:
-    """Rows by node id, and the ids of those that changed since the last commit."""
+    """Rows by node id, and those of them that changed since the last commit."""
 
     def __init__(self, policy: Policy) -> None:
         self.fleet = Fleet(policy)
-        self.changed: set[str] = set()
+        self.changed: dict[str, Standing] = {}
+        """The rows themselves: to look each up again would cost a large fleet as much as to encode it."""
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it. :meth:`check_restored` tells whether it is one.
@@ -59,11 +61,14 @@ class RiskTable:
                 f"a row on the risk topic cannot be read, so what it says of its node would be lost: {error}"
             ) from error
 
+    def change(self, node_id: str) -> None:
+        """Count a node's row, as it is now, as changed."""
+        self.changed[node_id] = self.fleet.standings[node_id]
+
     def take_changes(self) -> Sequence[tuple[bytes, bytes | None]]:
         """Return the rows changed since the last call as (key, value), and forget that they changed."""
-        changed, self.changed = self.changed, set()
-        rows = self.fleet.standings
-        return [(node_id.encode(), encode(rows[node_id])) for node_id in changed]
+        changed, self.changed = self.changed, {}
+        return [(node_id.encode(), encode(row)) for node_id, row in changed.items()]
 
 
 def _refuse_newer(value: bytes, policy: Policy) -> None:

@@ -36,10 +36,9 @@ rest = st.one_of(
 def folded(fleet: Fleet, each: Record, offset: int, *, steadily: bool) -> tuple[bool, object]:
     """Whether the record was taken as steady, and the outcome: for a steady one the row, in the rules' words."""
     key = None if each.key is None else each.key.encode()
-    if steadily and (node_id := fleet.steady(each.topic)(key, each.value, each.timestamp)) is not None:
-        row = fleet.row(node_id)
-        assert row is not None
-        return True, Folded(row)
+    if steadily and (standing := fleet.steady(each.topic)(key, each.value, each.timestamp)) is not None:
+        assert standing is fleet.standings[standing.nodeId]
+        return True, Folded(standing.row())
     return False, fleet.fold(each.topic, 0, offset, each.timestamp, key, each.value)
 
 

@@ -49,9 +49,21 @@ def test_a_restored_row_is_folded_on_and_does_not_count_as_changed() -> None:
 def test_changes_are_taken_once_and_as_they_are_then() -> None:
     table = restored()
     table.fleet.fold(NETWORK, 0, 7, 1795478400000, b"node-1", OBSERVATION)
-    table.changed.add("node-1")
+    table.change("node-1")
     assert list(table.take_changes()) == [(b"node-1", encode(table.fleet.rows["node-1"]))]
     assert list(table.take_changes()) == []
+
+
+def test_a_row_that_says_nothing_new_and_then_moves_is_taken_as_it_is_at_last() -> None:
+    table = restored()
+    moved = OBSERVATION.replace(b"192.0.2.1", b"192.0.2.2")
+    table.fleet.fold(NETWORK, 0, 7, 1795478400000, b"node-1", OBSERVATION)
+    row = table.fleet.steady(NETWORK)(b"node-1", OBSERVATION, 1795478400000)
+    assert row is not None
+    table.changed["node-1"] = row
+    table.fleet.fold(NETWORK, 0, 9, 1795478400000, b"node-1", moved)
+    table.change("node-1")
+    assert list(table.take_changes()) == [(b"node-1", encode(table.fleet.rows["node-1"]))]
 
 
 def test_a_removed_row_is_gone() -> None:
