@@ -59,6 +59,7 @@ class HugePages:
     """
 
     def __init__(self) -> None:
+        self._moved = 0
         self._stopped = threading.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -90,13 +91,23 @@ class HugePages:
             await asyncio.sleep(AGAIN_SECONDS)
 
     def _move(self, size: int) -> int:
-        moved = 0
+        """Move what is worth it and return its bytes.
+
+        Raises:
+            OSError: every mapping so far was refused. A single one may be, for what its owner asked for it.
+        """
+        before, refused = self._moved, None
         for mapping in mappings(Path("/proc/self/smaps").read_text()):
-            for start, end in worth_moving(mapping, size):
-                if self._stopped.is_set():
-                    return moved
-                moved += end - start if collapse(start, end) else 0
-        return moved
+            try:
+                for start, end in worth_moving(mapping, size):
+                    if self._stopped.is_set():
+                        return self._moved - before
+                    self._moved += end - start if collapse(start, end) else 0
+            except OSError as error:
+                refused = error
+        if refused is not None and not self._moved:
+            raise refused
+        return self._moved - before
 
 
 def page_size() -> int | None:
@@ -147,7 +158,7 @@ def collapse(start: int, end: int) -> bool:
     """Move [start, end) to huge pages; ``False`` if there are none left, or somebody holds a page.
 
     Raises:
-        OSError: this system cannot.
+        OSError: this system cannot, or not this memory.
     """
     if _madvise(start, end - start, _MADV_COLLAPSE) == 0:
         return True

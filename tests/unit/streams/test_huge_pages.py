@@ -17,6 +17,8 @@ from streams.runtime.huge_pages import HugePages, Mapping, collapse, mappings, p
 MEBIBYTE = 1 << 20
 SIZE = 2 * MEBIBYTE
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+
 SMAPS = """\
 55d0c0000000-55d0c0400000 rw-p 00000000 00:00 0                          [heap]
 Size:               4096 kB
@@ -101,14 +103,14 @@ def test_what_python_keeps_is_moved_and_stays_what_it_was() -> None:
     assert int(ended.stdout) >= size
 
 
+@on_linux
 def test_what_is_resident_is_counted_in_bytes() -> None:
-    if sys.platform != "linux":
-        pytest.skip("only Linux has /proc")
     before = huge_pages.resident_bytes()
     kept = b"x" * (64 * MEBIBYTE)
     assert huge_pages.resident_bytes() - before >= len(kept) / 2
 
 
+@on_linux
 def test_a_system_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
@@ -131,6 +133,22 @@ def test_a_system_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
 
     asyncio.run(begin())
     assert asked == [0]
+
+
+@on_linux
+def test_memory_that_is_refused_does_not_keep_the_rest_from_being_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_the_first(start: int, length: int, advice: int) -> int:
+        del length, advice
+        ctypes.set_errno(errno.EINVAL)
+        return 0 if start else -1
+
+    there = [Mapping(0, SIZE, SIZE, 0), Mapping(SIZE, 2 * SIZE, SIZE, 0)]
+    monkeypatch.setattr(huge_pages, "_madvise", refuse_the_first)
+    monkeypatch.setattr(huge_pages, "mappings", lambda _: there)
+    pages = HugePages()
+    assert pages._move(SIZE) == SIZE
+    there.pop()
+    assert pages._move(SIZE) == 0
 
 
 def test_where_no_page_is_left_the_rest_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
