@@ -30,7 +30,7 @@ class RiskTable:
     def __init__(self, policy: Policy) -> None:
         self.fleet = Fleet(policy)
         self.changed: dict[str, Standing] = {}
-        """The rows themselves: to look each up again would cost a large fleet as much as to encode it."""
+        """The rows themselves: to look each up again would cost a large fleet half as much as to encode it."""
 
     def restore(self, key: bytes | None, value: bytes | None) -> None:
         """Take a row from the changelog; ``None`` as value removes it. :meth:`check_restored` tells whether it is one.

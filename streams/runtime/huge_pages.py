@@ -65,8 +65,7 @@ class HugePages:
 
     def start(self) -> None:
         """Begin, on the running loop; again does nothing, nor does it where the system has none or forbids them."""
-        size = page_size()
-        if self._task is None and size is not None:
+        if self._task is None and (size := page_size()) is not None:
             self._task = asyncio.create_task(self._keep_moving(size), name="huge pages")
 
     async def stop(self) -> None:

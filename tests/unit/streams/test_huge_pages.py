@@ -68,7 +68,6 @@ def test_whole_pages_of_what_is_nearly_full_are_moved(mapping: Mapping, pieces: 
 
 MOVED = """
 import asyncio
-import ctypes
 from pathlib import Path
 from streams.runtime import huge_pages
 from streams.runtime.huge_pages import HugePages, mappings
