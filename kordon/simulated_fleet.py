@@ -12,6 +12,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from schemas.topics import NETWORK, TELEMETRY
 from transport.client import producer_arguments
+from transport.sequence_numbers import wrap_sequence_numbers
 from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ async def publish(
         KafkaError: the broker cannot be reached, or a topic does not exist.
     """
     stream = records(await _partition_count(settings))
-    producer = AIOKafkaProducer(**producer_arguments(settings))
+    producer = wrap_sequence_numbers(AIOKafkaProducer(**producer_arguments(settings)))
     try:
         await producer.start()
         began = time.monotonic()

@@ -14,6 +14,7 @@ from schemas.codec import encode
 from schemas.topics import NETWORK, TELEMETRY
 from transport.client import producer_arguments
 from transport.producer_shutdown import stop_producer
+from transport.sequence_numbers import wrap_sequence_numbers
 
 if TYPE_CHECKING:
     from schemas.network import NetworkObservation
@@ -68,7 +69,7 @@ class Publisher:
         """
         if self._closed:
             raise NotOpenError.after()
-        producer = AIOKafkaProducer(**producer_arguments(self._settings))
+        producer = wrap_sequence_numbers(AIOKafkaProducer(**producer_arguments(self._settings)))
         try:
             await producer.start()
         except BaseException:

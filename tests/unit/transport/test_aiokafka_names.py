@@ -1,6 +1,7 @@
 """The private names of aiokafka 0.14 that transport relies on. A release that changes one fails here, not in a crash.
 
-Why each is used stands where it is used: `transport/producer_shutdown.py`, `transport/consumer_shutdown.py`.
+Why each is used stands where it is used: `transport/producer_shutdown.py`, `transport/consumer_shutdown.py`,
+`transport/sequence_numbers.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aiokafka.producer.sender import Sender
 
 from transport.client import admin_arguments, consumer_arguments, transactional_producer_arguments
 from transport.producer_shutdown import stop_producer
+from transport.sequence_numbers import wrap_sequence_numbers
 from transport.settings import KafkaSettings
 
 
@@ -50,6 +52,16 @@ async def test_a_partition_that_is_announced_is_added_to_the_transaction_with_th
     manager.maybe_add_partition_to_txn(TopicPartition("t", 1))
     assert manager.partitions_to_add() == {TopicPartition("t", 0), TopicPartition("t", 1)}
     manager.error_transaction(ProducerFenced())
+    await producer.stop()
+
+
+async def test_a_producer_takes_a_batchs_sequence_number_from_its_managers_numbers_and_adds_its_records() -> None:
+    producer = AIOKafkaProducer(**transactional_producer_arguments(KafkaSettings(), "t"))
+    manager, partition = wrap_sequence_numbers(producer)._txn_manager, TopicPartition("t", 0)
+    manager.set_pid_and_epoch(1, 1)
+    assert manager.sequence_number(partition) == 0
+    manager.increment_sequence_number(partition, 3)
+    assert manager.sequence_number(partition) == 3
     await producer.stop()
 
 
