@@ -34,6 +34,7 @@ from schemas.timestamp import Timestamp
 from schemas.topics import REGISTRY, RISK, STREAMS_PROGRESS
 from transport.client import consumer_arguments
 from transport.consumer_shutdown import stop_consumer
+from transport.record_offsets import check_offsets
 from transport.settings import KafkaSettings
 from transport.trust import Trust
 from transport.views import NotCaughtUpError, View, ViewFailedError, last_records
@@ -230,6 +231,7 @@ class Issuer:
         reader: AIOKafkaConsumer = AIOKafkaConsumer(**consumer_arguments(self._kafka))
         stack.push_async_callback(stop_consumer, reader)
         await reader.start()
+        check_offsets(reader, consecutive=True)
         positions = {place: at for copartition in copartitions for place, at in copartition.positions.items()}
         reader.assign(list(positions))
         for place, at in positions.items():

@@ -3,17 +3,19 @@
 A changelog behind two million transactions is two million batches of one record and as many markers. aiokafka takes
 each through a generator that looks after aborted transactions, and makes a `ConsumerRecord` of each record: twice the
 time of parsing them. A fetch in which nothing was aborted needs neither. What was aborted goes aiokafka's own way.
+Offsets are checked on both ways (:mod:`transport.record_offsets`).
 """
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
+
+from transport.record_offsets import CheckedFetches, RecordsOutOfOrderError
 
 
 class ParsedRecord(Protocol):
@@ -38,44 +40,52 @@ class ParsedRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...  # noqa: D102
 
 
-def fetch_leanly(consumer: AIOKafkaConsumer) -> None:
+def fetch_leanly(consumer: AIOKafkaConsumer, *, consecutive: bool = False) -> None:
     """Let a started consumer return records as they are parsed (`ParsedRecord`), none of an aborted transaction.
 
-    Positions, checksums and what raises stay as they were.
+    Positions and checksums stay as they were. RecordsOutOfOrderError is raised as by
+    :func:`transport.record_offsets.check_offsets`, which says what ``consecutive`` is for. Again does nothing.
     """
     fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka offers no other way; a test pins the names
-    fetcher._records = _LeanFetches(fetcher._records)  # noqa: SLF001 - as above
+    if not isinstance(fetcher._records, _LeanFetches):  # noqa: SLF001 - as above
+        fetcher._records = _LeanFetches(fetcher._records, consecutive=consecutive)  # noqa: SLF001 - as above
 
 
-class _LeanFetches(collections.OrderedDict[TopicPartition, Any]):
+class _LeanFetches(CheckedFetches):
     """Where the fetcher puts what came, by partition."""
 
-    def __setitem__(self, partition: TopicPartition, fetched: Any) -> None:
-        if isinstance(fetched, FetchResult):
-            records = fetched._partition_records  # noqa: SLF001 - as above
-            records._consumer_record = as_parsed  # noqa: SLF001 - as above
-            if not records._aborted_transactions:  # noqa: SLF001 - as above
-                records._records_iterator = _unpack(records)  # noqa: SLF001 - as above
-        super().__setitem__(partition, fetched)
+    def check(self, records: PartitionRecords) -> None:
+        records._consumer_record = _as_parsed  # noqa: SLF001 - as above
+        if records._aborted_transactions:  # noqa: SLF001 - as above
+            super().check(records)
+        else:
+            records._records_iterator = _unpack(records, consecutive=self.consecutive)  # noqa: SLF001 - as above
 
 
-def as_parsed(_: TopicPartition, record: ParsedRecord) -> ParsedRecord:
+def _as_parsed(_: TopicPartition, record: ParsedRecord) -> ParsedRecord:
     """Leave a record as it was parsed: a ConsumerRecord costs as much as parsing (docs/faust.md)."""
     return record
 
 
-def _unpack(records: PartitionRecords) -> Iterator[ParsedRecord]:
+def _unpack(records: PartitionRecords, *, consecutive: bool) -> Iterator[ParsedRecord]:
     """Do what `PartitionRecords._unpack_records` does where nothing was aborted."""
     batches, check_checksums = records._records, records._check_crcs  # noqa: SLF001 - as above
     while batches.has_next():
         batch = batches.next_batch()
         if check_checksums and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {records._tp}")  # noqa: SLF001 - as above
+        stop = batch.next_offset
         if not batch.is_control_batch:
+            # As `record_offsets.in_order`, without a generator for each batch.
+            due = batch.base_offset
             for record in batch:
+                offset = record.offset
+                if (offset != due and (consecutive or offset < due)) or offset >= stop:
+                    raise RecordsOutOfOrderError(batch.base_offset, stop)
+                due = offset + 1
                 # A compressed batch may begin before the offset that was asked for.
-                if record.offset >= records.next_fetch_offset:
-                    records.next_fetch_offset = record.offset + 1
+                if offset >= records.next_fetch_offset:
+                    records.next_fetch_offset = offset + 1
                     yield record
         # Compaction may have removed a batch's last records.
-        records.next_fetch_offset = batch.next_offset
+        records.next_fetch_offset = stop

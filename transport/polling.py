@@ -1,7 +1,8 @@
 """One poll of a consumer that neither loses records nor stops at one that aiokafka cannot decode.
 
-`AIOKafkaConsumer.getmany` has three faults that matter to a service:
-- a header name that is not UTF-8 makes it raise, at every attempt, for ever (`illegible_headers`);
+`AIOKafkaConsumer.getmany` has four faults that matter to a service:
+- a header name that is not UTF-8 makes it raise, at every attempt, for ever (`lenient_fetches`);
+- it goes by the offsets that a producer wrote into its batch, which may be wrong (`record_offsets`);
 - when it raises for one partition it drops what it had already taken from others, whose positions have moved;
 - when its fetching task dies it answers "no records" from then on.
 
@@ -16,9 +17,10 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from transport.illegible_headers import fetch_leniently
+from transport.lenient_fetches import fetch_leniently
+from transport.record_offsets import check_offsets
 
-MAX_ILLEGIBLE_RECORDS = 500
+MAX_LENIENT_RECORDS = 500
 """Records of a partition decoded leniently at once, which is slow."""
 
 
@@ -39,8 +41,9 @@ async def poll(
     over transaction markers and aborted records, which are never returned.
 
     Raises FetchingStoppedError; aiokafka's OffsetOutOfRangeError and other KafkaErrors, CorruptRecordException among
-    them where not only header names but the batch itself cannot be read. Positions have not moved then.
+    them where not only header names or offsets but the batch itself cannot be read. Positions have not moved then.
     """
+    check_offsets(consumer)
     try:
         batches = await consumer.getmany(*positions, timeout_ms=timeout_ms, max_records=max_records)
     except (UnicodeDecodeError, CorruptRecordException):
@@ -69,7 +72,7 @@ async def _poll_leniently(
     reached = dict(positions)
     try:
         for partition in readable:
-            fetched = await fetch_leniently(consumer, partition, positions[partition], MAX_ILLEGIBLE_RECORDS)
+            fetched = await fetch_leniently(consumer, partition, positions[partition], MAX_LENIENT_RECORDS)
             reached[partition] = fetched.position
             if fetched.records:
                 batches[partition] = fetched.records

@@ -26,8 +26,8 @@ from streams.runtime.errors import ConsumerFailedError
 from streams.runtime.topic_watch import TopicWatch
 from streams.runtime.topics import require_topics
 from transport.client import consumer_arguments
-from transport.illegible_headers import fetch_leniently
-from transport.lean_fetches import as_parsed
+from transport.lean_fetches import fetch_leanly
+from transport.lenient_fetches import fetch_leniently
 
 if TYPE_CHECKING:
     from streams.runtime.application import CopartitionedApp
@@ -122,6 +122,7 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
         self._polled_at = time.monotonic()
         deadline = self._polled_at + (timeout or 0.0)
         fetcher = consumer._fetcher
+        fetch_leanly(consumer, consecutive=True)
         with fetcher._subscriptions.fetch_context():
             while True:
                 self._raise_failure(consumer)
@@ -129,8 +130,8 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
                     await asyncio.sleep(_WAIT_FOR_SEEK_SECONDS)
                     return {}
                 epoch = self._epoch
-                ranges, illegible = self._drain(fetcher, active_partitions)
-                for tp in illegible:
+                ranges, unreadable = self._drain(fetcher, active_partitions)
+                for tp in unreadable:
                     await self._read_leniently(consumer, tp, ranges)
                 remaining = deadline - time.monotonic()
                 if ranges or remaining <= 0:
@@ -157,13 +158,13 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     def _drain(self, fetcher: Any, active_partitions: set[TP]) -> tuple[Ranges, list[TopicPartition]]:
-        """Take what was fetched, without awaiting; also return the partitions whose next record has illegible headers.
+        """Take what was fetched, without awaiting; also return the partitions whose next record aiokafka cannot read.
 
         What aiokafka parsed of those before it raised is read again with the rest.
         """
         limit = self.app.runtime.worker.poll_records
         ranges: Ranges = {}
-        illegible = []
+        unreadable = []
         for tp in list(fetcher._records):
             if tp not in active_partitions:
                 continue
@@ -175,19 +176,17 @@ class CopartitionConsumerThread(driver.AIOKafkaConsumerThread):
                 continue
             state = self._sought_assignment.state_value(tp)
             first = state.position
-            if fetched.has_more():
-                fetched._partition_records._consumer_record = as_parsed
             try:
                 records = fetched.getall(limit)
             except (UnicodeDecodeError, CorruptRecordException):
                 del fetcher._records[tp]
-                illegible.append(tp)
+                unreadable.append(tp)
                 continue
             if not fetched.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
             self._add(ranges, tp, first, state.position, records)
-        return ranges, illegible
+        return ranges, unreadable
 
     async def _read_leniently(self, consumer: AIOKafkaConsumer, tp: TopicPartition, ranges: Ranges) -> None:
         """Read past a record that aiokafka cannot parse; a batch that is really corrupt raises here again."""

@@ -15,7 +15,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 
 from tests.brokers.broker import Broker
-from tests.workers.batches import codecs_of, write_with_header_name
+from tests.workers.batches import codecs_of, write_with_header_name, write_with_offset_deltas
 from transport.client import (
     admin_arguments,
     consumer_arguments,
@@ -283,6 +283,20 @@ async def test_a_header_name_that_is_no_utf_8_stops_no_view_and_costs_no_record_
     for partition in (first, second):
         assert seen.values(partition) == [b"before", b"illegible", b"after", b"later"]
         assert seen.records[partition][1].headers == (("\ufffd" * 4, b"x"),)
+
+
+async def test_offsets_that_a_producer_made_up_are_replaced_by_those_of_the_records_places(
+    kafka: KafkaSettings, partition: TopicPartition
+) -> None:
+    await write_with_offset_deltas(kafka, partition, [(0, b"k", b"a"), (1_000, b"k", b"b"), (1, b"k", b"c")])
+    await write_with_offset_deltas(kafka, partition, [(-3, b"k", b"d"), (7, b"k", b"e")])
+    seen = Seen()
+    async with View(kafka, [partition], seen) as view, opened(kafka) as writer:
+        await writer.commit(records(partition, b"f"), {}, "group")
+        await view.caught_up_to(await high_watermark(kafka, [partition]), LONG_ENOUGH_SECONDS)
+        assert view.position(partition) == 7
+    assert [record.offset for record in seen.records[partition]] == [0, 1, 2, 3, 4, 5]
+    assert seen.values(partition) == [b"a", b"b", b"c", b"d", b"e", b"f"]
 
 
 async def test_hundreds_of_thousands_of_rows_arrive_in_batches(kafka: KafkaSettings, partition: TopicPartition) -> None:

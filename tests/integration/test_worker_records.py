@@ -17,9 +17,9 @@ from schemas.codec import decode
 from schemas.quarantine import QuarantineTransition
 from schemas.risk import NodeStatus, RiskRow
 from schemas.topics import COMMANDS, DECISIONS, NETWORK, QUARANTINE, RISK, TELEMETRY, dlq_of, repartition_of
-from tests.workers.batches import codecs_of, write_with_header_name
+from tests.workers.batches import codecs_of, write_with_header_name, write_with_offset_deltas
 from tests.workers.fixtures import StartWorker, start_worker
-from tests.workers.following import create_topics, folded_all, taken
+from tests.workers.following import create_topics, folded_all, progress_of, taken
 from tests.workers.load import now, observation, report
 from tests.workers.operators import Operator, trusting
 from tests.workers.refold import WRITTEN, Log, assert_refolds, forwarded_to, read_log
@@ -137,6 +137,29 @@ async def test_header_names_that_are_no_utf8_neither_stop_nor_spoil_a_partition(
     log = await read_log(kafka, PARTITIONS, WRITTEN)
     assert row_of(log, "node-1").revision == 6
     assert len(log.all(dlq_of(NETWORK))) == 1
+
+
+@pytest.mark.apache_kafka_only  # it is the same on noida-db, and takes half a minute
+async def test_offsets_that_a_producer_made_up_move_no_checkpoint_and_cost_no_record(
+    kafka: KafkaSettings, start_worker: StartWorker
+) -> None:
+    await create_topics(kafka, PARTITIONS)
+    place = TopicPartition(kafka.topic(NETWORK), home("node-1"))
+    value = observation("node-1", now(), "192.0.2.1")
+    for deltas in ((0, 1_000_000, 1), (7,), (3, 2, 1, 0), (-9, 5), (0, 2, 1, 3)):
+        await write_with_offset_deltas(kafka, place, [(delta, b"node-1", value) for delta in deltas])
+        await write_with_offset_deltas(kafka, place, [(0, b"node-1", b"not JSON")])
+    # A poll ends after every second record, and so within each batch.
+    worker = start_worker(kafka, settings={"KORDON_WORKER_POLL_RECORDS": "2"})
+    await folded_all(kafka, PARTITIONS, worker)
+    worker.kill()
+    log = await read_log(kafka, PARTITIONS, WRITTEN)
+    assert row_of(log, "node-1").revision == 14
+    letters = [cause_of(letter.headers) for letter in log.all(dlq_of(NETWORK))]
+    assert [letter.offset for letter in letters if letter] == [3, 5, 10, 13, 18]
+    progress = await progress_of(kafka, place.partition)
+    assert progress is not None
+    assert progress.offsets[NETWORK] == 19
 
 
 async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, start_worker: StartWorker) -> None:

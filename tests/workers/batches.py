@@ -60,6 +60,37 @@ async def write_with_header_name(
             await (await producer.send_batch(builder, target.topic, partition=target.partition))
 
 
+async def write_with_offset_deltas(
+    kafka: KafkaSettings, target: TopicPartition, records: Sequence[tuple[int, bytes, bytes]]
+) -> None:
+    """Write one uncompressed batch of (offset delta, key, value), whose header counts as if the deltas were right."""
+    async with AIOKafkaProducer(**client_arguments(kafka)) as producer:
+        batch = producer.create_batch()
+        for delta, key, value in records:
+            batch._relative_offset = delta
+            assert batch.append(key=key, value=value, timestamp=None) is not None
+        batch.close()
+        batch._builder = _Recounted(batch._builder, len(records))
+        await (await producer.send_batch(batch, target.topic, partition=target.partition))
+
+
+class _Recounted:
+    """A batch builder whose batches say in their header that they end with the given count."""
+
+    def __init__(self, builder: Any, count: int) -> None:
+        self._wrapped = builder
+        self._count = count
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._wrapped, attribute)
+
+    def build(self) -> bytearray:
+        content = bytearray(self._wrapped.build())
+        content[23:27] = (self._count - 1).to_bytes(4, "big")
+        content[17:21] = calc_crc32c(bytes(content[21:])).to_bytes(4, "big")
+        return content
+
+
 class _Renamed:
     """A batch builder whose batches have another name for the header ZZZZ."""
 

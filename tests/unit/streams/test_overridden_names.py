@@ -29,9 +29,10 @@ from faust.worker import Worker
 from mode.services import Service
 
 from streams.runtime import application, assignor, consumer, consumer_thread, worker
-from transport import illegible_headers
+from transport import lean_fetches, lenient_fetches, record_offsets
 
 RUNTIME = Path(application.__file__).parent
+FETCHES = (lean_fetches, lenient_fetches, record_offsets)
 DOCUMENT = RUNTIME.parents[1] / "docs" / "faust.md"
 
 
@@ -66,8 +67,8 @@ OVERRIDDEN: list[tuple[type, type, str]] = [
     (assignor.CopartitionAssignor, PartitionAssignor, "key_store"),
     (assignor.CopartitionAssignor, PartitionAssignor, "table_metadata"),
     (assignor.CopartitionAssignor, PartitionAssignor, "tables_metadata"),
-    (illegible_headers._LenientBatch, default_records._DefaultRecordBatchPy, "_maybe_uncompress"),
-    (illegible_headers._LenientRecords, memory_records._MemoryRecordsPy, "next_batch"),
+    (lenient_fetches._LenientBatch, default_records._DefaultRecordBatchPy, "_maybe_uncompress"),
+    (lenient_fetches._LenientRecords, memory_records._MemoryRecordsPy, "next_batch"),
 ]
 """Methods: (our class, the class whose method it replaces, name)."""
 
@@ -94,7 +95,7 @@ def theirs_alone(ours: type) -> set[str]:
 
 
 def our_classes() -> set[type]:
-    modules = (application, assignor, consumer, consumer_thread, worker, illegible_headers)
+    modules = (application, assignor, consumer, consumer_thread, worker, *FETCHES)
     return {
         found
         for module in modules
@@ -122,12 +123,12 @@ def test_the_documentation_says_why_a_name_is_overridden(name: str) -> None:
 def test_every_private_name_that_is_reached_into_is_pinned_here_and_documented() -> None:
     reached = {
         node.attr
-        for module in (*RUNTIME.glob("*.py"), Path(illegible_headers.__file__))
+        for module in (*RUNTIME.glob("*.py"), *(Path(str(each.__file__)) for each in FETCHES))
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr) and not is_own(node.value)
     }
     reached -= {"_exit"}  # of os
-    assert len(reached) > 12
+    assert len(reached) > 15
     pinned = Path(__file__).read_text()
     documented = DOCUMENT.read_text()
     assert {name for name in reached if not re.search(rf"\b{name}\b", pinned)} == set()
@@ -167,7 +168,13 @@ def test_an_overridden_method_has_the_signature_of_the_original(ours: type, thei
             ["self._records", "self._subscriptions", "self._wait_consume_future", "self._fetch_task", "self._closed"],
         ),
         (fetcher.FetchResult.__init__, ["self._partition_records"]),
-        (fetcher.PartitionRecords.__init__, ["self.next_fetch_offset"]),
+        (
+            fetcher.PartitionRecords.__init__,
+            [
+                *("self.next_fetch_offset", "self._records", "self._records_iterator", "self._tp"),
+                *("self._aborted_transactions", "self._check_crcs"),
+            ],
+        ),
         (group_coordinator.GroupCoordinator.__init__, ["self.generation", "self._group_instance_id"]),
         (subscription_state.TopicPartitionState.__init__, ["self.highwater", "self.timestamp", "self._position"]),
         (Consumer.__init__, ["self._read_offset"]),
@@ -192,7 +199,10 @@ def test_a_private_attribute_is_where_it_was(owner: object, attributes: list[str
         (subscription_state.Subscription, ["assignment"]),
         (subscription_state.Assignment, ["state_value"]),
         (memory_records._MemoryRecordsPy, ["next_batch", "_cache_next", "MAGIC_OFFSET"]),
-        (default_records._DefaultRecordBatchPy, ["_maybe_uncompress", "_read_msg"]),
+        (
+            default_records._DefaultRecordBatchPy,
+            ["_maybe_uncompress", "_read_msg", "base_offset", "next_offset", "last_offset_delta"],
+        ),
         (driver.AIOKafkaConsumerThread, ["_ensure_consumer", "call_thread"]),
         (Consumer, ["consumer_stopped_errors", "flow_active"]),
     ],

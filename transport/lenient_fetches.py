@@ -1,22 +1,25 @@
-"""Reading past a record whose header names are not UTF-8.
+"""Reading past a record whose header names are not UTF-8, or whose offset is not that of its place.
 
-Kafka's protocol says that they are, but no broker checks, and librdkafka writes what it is given. aiokafka raises
-UnicodeDecodeError at such a record, and would raise it again at each attempt: one record could stop a partition for
-ever. What is fetched here is decoded in Python, with U+FFFD for what cannot be decoded; aborted transactions and
-markers are passed over by aiokafka's own rules. It is slow (tens of microseconds a record) and meant for the one fetch
-that needs it.
+Kafka's protocol says that names are UTF-8 and offsets in order, but no broker checks, and librdkafka writes the names
+it is given. aiokafka raises UnicodeDecodeError at such a name, `record_offsets` at such an offset, and would raise it
+again at each attempt: one record could stop a partition for ever. What is fetched here is decoded in Python, with
+U+FFFD for what cannot be decoded, and records of a batch out of order get the offsets of their places: the broker has
+seen to it that there are as many. Aborted transactions and markers are passed over by aiokafka's own rules. It is slow
+(tens of microseconds a record) and meant for the one fetch that needs it.
 """
 
 # ruff: noqa: SLF001 - aiokafka decodes headers in one place and offers no other way to reach a batch's bytes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, SupportsIndex, overload
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import NoError, for_code
+from aiokafka.errors import CorruptRecordException, NoError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
@@ -59,6 +62,20 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc] # final for ty
         if not self._decompressed:
             super()._maybe_uncompress()
             self._buffer = _LenientBytes(self._buffer)
+
+    def __iter__(self) -> Iterator[Any]:
+        super().__iter__()
+        records = list(iter(self.__next__, None))
+        return iter(records) if self._is_in_order(records) else map(self._in_its_place, itertools.count(), records)
+
+    def _is_in_order(self, records: Sequence[Any]) -> bool:
+        offsets = [self.base_offset - 1, *(record.offset for record in records), self.next_offset]
+        return all(before < offset for before, offset in itertools.pairwise(offsets))
+
+    def _in_its_place(self, number: int, record: Any) -> Any:
+        if number > self.last_offset_delta:
+            raise CorruptRecordException("a batch holds more records than offsets")
+        return dataclasses.replace(record, offset=self.base_offset + number)
 
 
 class _LenientRecords(_MemoryRecordsPy):  # type: ignore[misc] # final for type checkers only
