@@ -19,6 +19,7 @@ _MILLIS_OF_SUFFIX: Final = {"Z": 0} | {f".{millis:03d}Z": millis for millis in r
 _SUFFIX_OF_MILLIS: Final = tuple(f".{millis:03d}Z" for millis in range(1000))
 _CACHED: Final = 16_384
 _CANONICAL_LENGTH: Final = len("2026-11-23T20:00:00.000Z")
+_LONGEST_CACHED: Final = len("2026-11-23T20:00:00.000000000+00:00")
 _second_of_text: dict[str, int] = {}
 _text_of_second: dict[int, str] = {}
 _instants: dict[str, tuple[int, str]] = {}
@@ -74,7 +75,12 @@ def read_instant(text: str) -> tuple[int, str]:
         ValueError: as :meth:`Timestamp.parse`.
     """
     # Not by an exception: on a small fleet with jittered clocks one in seven is new.
-    return _instants.get(text) or _remember(_instants, text, _read_instant(text))
+    known = _instants.get(text)
+    if known is not None:
+        return known
+    instant = _read_instant(text)
+    # RFC 3339 bounds no fraction, and a record may hold a megabyte of it: that many, kept, would fill any memory.
+    return _remember(_instants, text, instant) if len(text) <= _LONGEST_CACHED else instant
 
 
 def _read_instant(text: str) -> tuple[int, str]:

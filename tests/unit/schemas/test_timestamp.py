@@ -1,3 +1,5 @@
+import gc
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,3 +95,11 @@ def test_no_text_raises_anything_but_value_error(text: str) -> None:
         Timestamp.parse(text)
     except ValueError as error:
         assert text not in str(error) or len(text) < 4
+
+
+def test_a_fraction_of_a_megabyte_is_read_and_not_kept() -> None:
+    text = f"2026-11-23T20:00:00.{'7' * 1_000_000}Z"
+    gc.collect()
+    before = sys.getrefcount(text)
+    assert Timestamp.parse(text) == Timestamp.parse("2026-11-23T20:00:00.777Z")
+    assert sys.getrefcount(text) == before
