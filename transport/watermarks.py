@@ -53,18 +53,18 @@ class Watermarks:
         in an open transaction, when this was asked. Raises aiokafka's KafkaError; KafkaTimeoutError among
         them after `request_timeout_ms`, which is also what a partition that does not exist leads to.
         """
-        return dict(await self._opened().end_offsets(list(partitions))) if partitions else {}
+        return dict(await self._knowing(partitions).end_offsets(list(partitions))) if partitions else {}
 
     async def low(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The log start offset of each partition: the first offset that is still kept. Raises as `high`."""
-        return dict(await self._opened().beginning_offsets(list(partitions)))
+        return dict(await self._knowing(partitions).beginning_offsets(list(partitions)))
 
     async def since(self, partitions: Collection[TopicPartition], timestamp: int) -> Mapping[TopicPartition, int]:
         """The first offset of each partition whose record is of `timestamp` (ms since the epoch) or later.
 
         Where there is none it is the high watermark. Raises as `high`.
         """
-        found = await self._opened().offsets_for_times(dict.fromkeys(partitions, timestamp))
+        found = await self._knowing(partitions).offsets_for_times(dict.fromkeys(partitions, timestamp))
         ends = await self.high([partition for partition in partitions if found.get(partition) is None])
         return {
             partition: ends[partition] if (at := found.get(partition)) is None else at.offset
@@ -96,6 +96,16 @@ class Watermarks:
     ) -> None:
         """Close."""
         await self.close()
+
+    def _knowing(self, partitions: Collection[TopicPartition]) -> AIOKafkaConsumer:
+        """Let the client ask for all topics that it does not know yet at once.
+
+        By itself it asks for one after another, and rests for `retry_backoff_ms` after each: 0.7 s of each take-over.
+        """
+        consumer = self._opened()
+        for topic in {partition.topic for partition in partitions}:
+            consumer._client.add_topic(topic)  # noqa: SLF001 - offsets may be asked for without an assignment
+        return consumer
 
     def _opened(self) -> AIOKafkaConsumer:
         if self._consumer is None:

@@ -32,6 +32,7 @@ from transport.views import (
     last_record,
     read_to_high_watermark,
 )
+from transport.watermarks import Watermarks
 from transport.writer import OutgoingRecord, TransactionalWriter
 
 LONG_ENOUGH_SECONDS = 20.0
@@ -283,6 +284,25 @@ async def test_a_header_name_that_is_no_utf_8_stops_no_view_and_costs_no_record_
     for partition in (first, second):
         assert seen.values(partition) == [b"before", b"illegible", b"after", b"later"]
         assert seen.records[partition][1].headers == (("\ufffd" * 4, b"x"),)
+
+
+async def test_the_bounds_of_many_topics_take_one_look_at_the_cluster(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partitions = [await created(kafka, f"seen-{number}") for number in range(5)]
+    looks = 0
+    async with Watermarks(kafka) as watermarks:
+        client = watermarks._opened()._client
+        look = client._metadata_update
+
+        async def counted(*arguments: object) -> bool:
+            nonlocal looks
+            looks += 1
+            return bool(await look(*arguments))
+
+        monkeypatch.setattr(client, "_metadata_update", counted)
+        assert await watermarks.high(partitions) == await watermarks.low(partitions) == dict.fromkeys(partitions, 0)
+    assert looks == 1
 
 
 async def test_offsets_that_a_producer_made_up_are_replaced_by_those_of_the_records_places(
