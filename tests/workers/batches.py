@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -49,6 +49,11 @@ async def write_with_header_name(
     kafka: KafkaSettings, target: TopicPartition, name: bytes, *batches: Sequence[tuple[bytes, bytes]]
 ) -> None:
     """Write batches of (key, value) of which the last record has a header of this name, which may be any 4 bytes."""
+
+    def rename(content: bytearray) -> None:
+        at = content.index(b"ZZZZ")
+        content[at : at + 4] = name
+
     async with AIOKafkaProducer(**client_arguments(kafka)) as producer:
         for records in batches:
             builder = producer.create_batch()
@@ -56,7 +61,7 @@ async def write_with_header_name(
                 headers = [("ZZZZ", b"x")] if number == len(records) - 1 else []
                 assert builder.append(key=key, value=value, timestamp=None, headers=headers) is not None
             builder.close()
-            builder._builder = _Renamed(builder._builder, name)
+            builder._builder = _Patched(builder._builder, rename)
             await (await producer.send_batch(builder, target.topic, partition=target.partition))
 
 
@@ -64,46 +69,32 @@ async def write_with_offset_deltas(
     kafka: KafkaSettings, target: TopicPartition, records: Sequence[tuple[int, bytes, bytes]]
 ) -> None:
     """Write one uncompressed batch of (offset delta, key, value), whose header counts as if the deltas were right."""
+
+    def recount(content: bytearray) -> None:
+        content[23:27] = (len(records) - 1).to_bytes(4, "big")
+
     async with AIOKafkaProducer(**client_arguments(kafka)) as producer:
         batch = producer.create_batch()
         for delta, key, value in records:
             batch._relative_offset = delta
             assert batch.append(key=key, value=value, timestamp=None) is not None
         batch.close()
-        batch._builder = _Recounted(batch._builder, len(records))
+        batch._builder = _Patched(batch._builder, recount)
         await (await producer.send_batch(batch, target.topic, partition=target.partition))
 
 
-class _Recounted:
-    """A batch builder whose batches say in their header that they end with the given count."""
+class _Patched:
+    """A batch builder whose batches are changed before their checksum is made."""
 
-    def __init__(self, builder: Any, count: int) -> None:
+    def __init__(self, builder: Any, patch: Callable[[bytearray], None]) -> None:
         self._wrapped = builder
-        self._count = count
+        self._patch = patch
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._wrapped, attribute)
 
     def build(self) -> bytearray:
         content = bytearray(self._wrapped.build())
-        content[23:27] = (self._count - 1).to_bytes(4, "big")
-        content[17:21] = calc_crc32c(bytes(content[21:])).to_bytes(4, "big")
-        return content
-
-
-class _Renamed:
-    """A batch builder whose batches have another name for the header ZZZZ."""
-
-    def __init__(self, builder: Any, name: bytes) -> None:
-        self._wrapped = builder
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self._wrapped, attribute)
-
-    def build(self) -> bytearray:
-        content = bytearray(self._wrapped.build())
-        at = content.index(b"ZZZZ")
-        content[at : at + 4] = self._name
+        self._patch(content)
         content[17:21] = calc_crc32c(bytes(content[21:])).to_bytes(4, "big")
         return content
