@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
-from transport.record_offsets import CheckedFetches, RecordsOutOfOrderError
+from transport.record_offsets import CheckedFetches, RecordsOutOfOrderError, first_offset
 
 
 class ParsedRecord(Protocol):
@@ -76,12 +76,12 @@ def _unpack(records: PartitionRecords, *, consecutive: bool) -> Iterator[ParsedR
             raise CorruptRecordException(f"Invalid CRC - {records._tp}")  # noqa: SLF001 - as above
         stop = batch.next_offset
         if not batch.is_control_batch:
-            # As `record_offsets.in_order`, without a generator for each batch.
-            due = batch.base_offset
+            # As `record_offsets` checks a batch, without a generator for each.
+            due = first = first_offset(batch)
             for record in batch:
                 offset = record.offset
                 if (offset != due and (consecutive or offset < due)) or offset >= stop:
-                    raise RecordsOutOfOrderError(batch.base_offset, stop)
+                    raise RecordsOutOfOrderError(first, stop)
                 due = offset + 1
                 # A compressed batch may begin before the offset that was asked for.
                 if offset >= records.next_fetch_offset:

@@ -58,21 +58,9 @@ class CheckedFetches(collections.OrderedDict[TopicPartition, Any]):
         records._records = _CheckedBatches(records._records, consecutive=self.consecutive)
 
 
-def in_order(batch: Any, *, consecutive: bool) -> Iterator[Any]:
-    """Yield the records of a batch as long as they name offsets in order.
-
-    Raises:
-        RecordsOutOfOrderError: the next one does not.
-    """
-    # The formats before version 2 have no base; nobody can write them to a broker that has transactions.
-    first, stop = getattr(batch, "base_offset", 0), batch.next_offset
-    due = first
-    for record in batch:
-        offset = record.offset
-        if (offset != due and (consecutive or offset < due)) or offset >= stop:
-            raise RecordsOutOfOrderError(first, stop)
-        due = offset + 1
-        yield record
+def first_offset(batch: Any) -> int:
+    """Return the offset that a batch begins with; 0 for the formats before version 2, which do not say."""
+    return getattr(batch, "base_offset", 0)
 
 
 class _CheckedBatches:
@@ -103,4 +91,11 @@ class _CheckedBatch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        return in_order(self._batch, consecutive=self._consecutive)
+        stop = self._batch.next_offset
+        due = first = first_offset(self._batch)
+        for record in self._batch:
+            offset = record.offset
+            if (offset != due and (self._consecutive or offset < due)) or offset >= stop:
+                raise RecordsOutOfOrderError(first, stop)
+            due = offset + 1
+            yield record

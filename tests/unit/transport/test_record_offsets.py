@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
@@ -88,6 +89,22 @@ async def test_holes_that_compaction_left_are_in_order(
     records = await fetched(batch((1, 4, 6), offsets=9), check, aborted)
     assert [(record.offset, record.value) for record in records] == [(41, b"1"), (44, b"4"), (46, b"6")]
     assert records.next_fetch_offset == BASE + 9
+
+
+@pytest.mark.parametrize("aborted", ABORTED)
+@pytest.mark.parametrize("check", WAYS)
+async def test_a_record_of_the_format_before_version_2_comes_at_once_or_leniently(
+    check: Callable[[AIOKafkaConsumer], None], aborted: list[tuple[int, int]]
+) -> None:
+    builder = LegacyRecordBatchBuilder(1, 0, 1_000)
+    builder.append(0, 1_000, b"k", b"v")
+    log = BASE.to_bytes(8, "big") + bytes(builder.build())[8:]
+    try:
+        found = [(record.offset, record.value) for record in await fetched(log, check, aborted)]
+    except RecordsOutOfOrderError:
+        again = PartitionRecords(PARTITION, _LenientRecords(log), [], BASE, None, None, True, READ_COMMITTED)
+        found = [(record.offset, record.value) for record in again]
+    assert found == [(BASE, b"v")]
 
 
 @pytest.mark.parametrize("start", [BASE, BASE + 1])
