@@ -7,12 +7,10 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from schemas.topics import NETWORK, TELEMETRY
-from transport.client import producer_arguments
-from transport.sequence_numbers import wrap_sequence_numbers
+from transport.client import idempotent_producer
 from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ async def publish(
         KafkaError: the broker cannot be reached, or a topic does not exist.
     """
     stream = records(await _partition_count(settings))
-    producer = wrap_sequence_numbers(AIOKafkaProducer(**producer_arguments(settings)))
+    producer = idempotent_producer(settings)
     try:
         await producer.start()
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Keyword arguments for aiokafka's clients, and the pieces Faust needs, from `KafkaSettings`.
+"""Producers, keyword arguments for aiokafka's clients, and the pieces Faust needs, from `KafkaSettings`.
 
 One place decides how a client of Kordon behaves: TLS by `ssl.create_default_context` (certificates and host
 names are checked; there is no switch that turns that off), read_committed, no silent offset reset, no
@@ -10,8 +10,9 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from transport.sequence_numbers import wrap_sequence_numbers
 from transport.settings import KafkaSettings
 
 FETCH_MAX_BYTES = 52_428_800
@@ -120,6 +121,16 @@ def transactional_producer_arguments(settings: KafkaSettings, transactional_id: 
         "transactional_id": transactional_id,
         "transaction_timeout_ms": settings.transaction_timeout_ms,
     }
+
+
+def idempotent_producer(settings: KafkaSettings) -> AIOKafkaProducer:
+    """A producer of `producer_arguments`, not started, that may be used for as long as one likes."""
+    return wrap_sequence_numbers(AIOKafkaProducer(**producer_arguments(settings)))
+
+
+def transactional_producer(settings: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:
+    """As `idempotent_producer`, of `transactional_producer_arguments`."""
+    return wrap_sequence_numbers(AIOKafkaProducer(**transactional_producer_arguments(settings, transactional_id)))
 
 
 def leave_group_when_stopped(consumer: AIOKafkaConsumer) -> None:

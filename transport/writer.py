@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
 from aiokafka.structs import RecordMetadata
 
-from transport.client import transactional_producer_arguments
+from transport.client import transactional_producer
 from transport.commits import (
     Committed,
     DeliveryTimeoutError,
@@ -38,7 +38,6 @@ from transport.commits import (
 from transport.outgoing import OutgoingRecord, OutgoingRows, RecordTooLargeError, record_size
 from transport.producer_shutdown import stop_producer
 from transport.record_batches import Batches, in_batches
-from transport.sequence_numbers import wrap_sequence_numbers
 from transport.settings import KafkaSettings
 
 __all__ = [
@@ -88,9 +87,7 @@ class TransactionalWriter:
         """
         if self._producer is not None or self._closed:
             raise WriterUnusableError(f"the writer of {self.transactional_id} can be opened once")
-        producer = wrap_sequence_numbers(
-            AIOKafkaProducer(**transactional_producer_arguments(self._settings, self.transactional_id))
-        )
+        producer = transactional_producer(self._settings, self.transactional_id)
         try:
             async with asyncio.timeout(self._delivery_timeout_seconds):
                 await producer.start()

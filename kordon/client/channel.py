@@ -20,12 +20,11 @@ from aiokafka.errors import (
 
 from kordon.client.errors import NotOpenError
 from schemas.topics import REPLIES, REQUESTS
-from transport.client import consumer_arguments, producer_arguments
+from transport.client import consumer_arguments, idempotent_producer
 from transport.consumer_shutdown import stop_consumer
 from transport.partitioner import partition_of
 from transport.polling import FetchingStoppedError, poll
 from transport.producer_shutdown import stop_producer
-from transport.sequence_numbers import wrap_sequence_numbers
 from transport.watermarks import Watermarks
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ class ReplyChannel:
         """
         # It may be opened again: what an earlier opening left in the producer went with that.
         self._closed, self._sent = False, None
-        self._producer = wrap_sequence_numbers(AIOKafkaProducer(**producer_arguments(self._settings)))
+        self._producer = idempotent_producer(self._settings)
         self._consumer = AIOKafkaConsumer(**consumer_arguments(self._settings))
         try:
             self._replies = await self._reply_partition()

@@ -12,9 +12,8 @@ from aiokafka.errors import ProducerClosed
 from kordon.client.errors import NotAcknowledgedError, NotOpenError
 from schemas.codec import encode
 from schemas.topics import NETWORK, TELEMETRY
-from transport.client import producer_arguments
+from transport.client import idempotent_producer
 from transport.producer_shutdown import stop_producer
-from transport.sequence_numbers import wrap_sequence_numbers
 
 if TYPE_CHECKING:
     from schemas.network import NetworkObservation
@@ -69,7 +68,7 @@ class Publisher:
         """
         if self._closed:
             raise NotOpenError.after()
-        producer = wrap_sequence_numbers(AIOKafkaProducer(**producer_arguments(self._settings)))
+        producer = idempotent_producer(self._settings)
         try:
             await producer.start()
         except BaseException:
