@@ -11,7 +11,9 @@ class NoidaDb(EmbeddedBroker):
     """The demo's broker.
 
     It never expires dead members, and once stopped its log may end before what it had acknowledged, which the worker
-    refuses: claims about either are made on Apache Kafka alone.
+    refuses: claims about either are made on Apache Kafka alone. Nor does it time transactions out: what was open at a
+    SIGKILL hides all that follows from readers of committed records until the next owner fences it. A test that reads
+    what a worker wrote, and starts no other, ends it by SIGTERM.
     """
 
     name = "noida-db"

@@ -97,7 +97,7 @@ async def test_every_malformed_record_becomes_one_dead_letter_and_the_next_is_fo
         )
     worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     log = await read_log(kafka, PARTITIONS)
     expected = Counter(topic.removesuffix(".repartition") for topic, *_ in bad)
     # The second good record's own timestamp makes its observedAt lie in the future.
@@ -132,7 +132,7 @@ async def test_header_names_that_are_no_utf8_neither_stop_nor_spoil_a_partition(
         value = observation("node-1", now(), "192.0.2.9")
         await producer.send_and_wait(kafka.topic(NETWORK), value, key=b"node-1", partition=home("node-1"))
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     # aiokafka cannot read the source topic any more, so a reader of the outputs has to do.
     log = await read_log(kafka, PARTITIONS, WRITTEN)
     assert row_of(log, "node-1").revision == 6
@@ -152,7 +152,7 @@ async def test_offsets_that_a_producer_made_up_move_no_checkpoint_and_cost_no_re
     # A poll ends after every second record, and so within each batch.
     worker = start_worker(kafka, settings={"KORDON_WORKER_POLL_RECORDS": "2"})
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     log = await read_log(kafka, PARTITIONS, WRITTEN)
     assert row_of(log, "node-1").revision == 14
     letters = [cause_of(letter.headers) for letter in log.all(dlq_of(NETWORK))]
@@ -179,7 +179,7 @@ async def test_records_of_every_codec_are_folded(kafka: KafkaSettings, start_wor
             )
     worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     log = await read_log(kafka, PARTITIONS)
     places = [TopicPartition(kafka.topic(NETWORK), partition) for partition in range(PARTITIONS)]
     assert await codecs_of(kafka, places) == set(codecs)
@@ -206,7 +206,7 @@ async def test_a_crc32_placed_record_is_judged_once_in_its_right_partition(
     assert producer.flush(30) == 0
     worker = start_worker(kafka)
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     log = await read_log(kafka, PARTITIONS)
     assert_refolds(kafka, log)
     assert len(forwarded_to(kafka, log)) == 4 * len(elsewhere)
@@ -249,7 +249,7 @@ async def test_a_command_counts_only_when_its_signer_may_order_it(
         await order("freed", "release", guard)
         await order("freed", "release", keeper)
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     log = await read_log(kafka, PARTITIONS)
     transitions = [decode(QuarantineTransition, record.value, QUARANTINE) for record in log.all(QUARANTINE)]
     moves = Counter((transition.nodeId, str(transition.to), str(transition.cause)) for transition in transitions)
@@ -285,7 +285,7 @@ async def test_decisions_in_transactions_are_folded_once_committed_and_never_whe
             )
             await (producer.abort_transaction() if number % 2 else producer.commit_transaction())
     await folded_all(kafka, PARTITIONS, worker)
-    worker.kill()
+    assert await worker.terminate() == 0
     log = await read_log(kafka, PARTITIONS)
     assert row_of(log, "node-1").revision == 3
     assert_refolds(kafka, log)

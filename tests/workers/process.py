@@ -52,7 +52,10 @@ class WorkerProcess:
             )
 
     def kill(self) -> None:
-        """End it as a power failure does, and wait."""
+        """End it as a power failure does, and wait.
+
+        A transaction may stay open, for the next owner or the broker to abort; noida-db does not.
+        """
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(EXIT_SECONDS)
