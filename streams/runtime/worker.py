@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -23,6 +24,9 @@ EX_CONFIG = 78
 GC_THRESHOLDS = (50_000, 20, 50)
 """A batch makes thousands of short-lived objects and no cycles. With Python's default of 700 the collector took a third
 of the worker's time looking for them; cycles of the clients are still found, only later."""
+
+CANCELLED_TASKS_SECONDS = 1.0
+"""How long the process's end waits for tasks that mode has cancelled."""
 
 EX_CRASH = 70
 """Of sysexits.h (EX_SOFTWARE): a crash; a restart resumes at the checkpoint."""
@@ -61,6 +65,14 @@ class CopartitionWorker(faust.Worker):
             deadline.daemon = True
             deadline.start()
         super()._crash(reason)
+
+    async def _sentinel_task(self) -> None:
+        """Wait for the tasks that were cancelled, the last thing before the loop is closed.
+
+        mode sleeps a second for that, which every planned restart would take longer.
+        """
+        if cancelled := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(cancelled, timeout=CANCELLED_TASKS_SECONDS)
 
     def execute_from_commandline(self) -> NoReturn:
         """Run until the end and exit the process."""

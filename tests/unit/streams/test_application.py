@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -50,6 +51,25 @@ async def test_a_quiet_worker_makes_no_messages_that_nobody_asked_for(app: Copar
     logger.setLevel(logging.WARNING)
     CopartitionWorker(app).on_setup_root_logger(logger, logging.WARNING)
     assert logger.level == logging.WARNING
+
+
+async def test_a_workers_end_waits_for_the_tasks_that_were_cancelled(app: CopartitionedApp) -> None:
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(slow_to_end())
+    await asyncio.sleep(0)
+    task.cancel()
+    await _any(CopartitionWorker(app))._sentinel_task()
+    assert task.cancelled()
+
+
+async def test_a_workers_end_waits_for_nothing_when_no_task_is_left(app: CopartitionedApp) -> None:
+    with pytest.raises(StopIteration):  # it came to its end without giving way once
+        _any(CopartitionWorker(app))._sentinel_task().send(None)
 
 
 async def test_faust_is_told_what_exactly_once_rests_on(app: CopartitionedApp) -> None:

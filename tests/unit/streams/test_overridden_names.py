@@ -55,6 +55,7 @@ OVERRIDDEN: list[tuple[type, type, str]] = [
     (application.BatchSchema, Schema, "loads_key"),
     (application.BatchSchema, Schema, "loads_value"),
     (worker.CopartitionWorker, Service, "_crash"),
+    (worker.CopartitionWorker, Worker, "_sentinel_task"),
     (worker.CopartitionWorker, Worker, "execute_from_commandline"),
     (assignor.CopartitionAssignor, AbstractPartitionAssignor, "assign"),
     (assignor.CopartitionAssignor, PartitionAssignor, "metadata"),
@@ -219,6 +220,14 @@ def test_the_table_manager_does_no_more_at_its_start_than_ours() -> None:
     source = inspect.getsource(TableManager.on_start)
     assert "self.sleep(1.0)" in source
     assert source.count("await") == 3
+
+
+def test_mode_waits_at_the_end_for_what_it_has_cancelled_and_for_nothing_else() -> None:
+    shutdown = inspect.getsource(Worker._shutdown_loop)
+    assert (
+        shutdown.index("self._gather_all()") < shutdown.index("self._sentinel_task()") < shutdown.index("loop.close()")
+    )
+    assert inspect.getsource(Worker._sentinel_task).splitlines()[1:] == ["        await asyncio.sleep(1.0)"]
 
 
 def test_faust_seeks_in_one_place_after_the_signal_that_takes_over() -> None:
