@@ -131,9 +131,8 @@ class Restart(ServiceFault):
         victim = chance.choice([one for one in world.running(kind) if one.static])
         await asyncio.sleep(chance.random())
         world.count(f"planned restarts of {kind}")
-        # On SIGTERM it commits what it has folded; nobody waits for it before it has ended.
-        await victim.stop()
         world.struck()
+        await victim.stop()
         await victim.start()
 
 
@@ -146,8 +145,8 @@ class RollingRestart(ServiceFault):
         for service in services:
             before = service.count(TAKEN[service.kind])
             world.count(f"planned restarts of {service.kind}")
-            await service.stop()
             world.struck()
+            await service.stop()
             await service.start()
             await within(SETTLE_SECONDS, lambda one=service, so_far=before: one.count(TAKEN[one.kind]) > so_far)  # type: ignore[misc]
 
