@@ -147,6 +147,7 @@ class Assessment:
             table.change(outcome.row.nodeId)
             if outcome.transition is not None:
                 copartition.outputs.append(OutgoingRecord(self._quarantine, partition, key, encode(outcome.transition)))
+                copartition.hasten()
                 self._counts.transitions += 1
         elif isinstance(outcome, Rejection):
             received = self._received(topic, partition, record)

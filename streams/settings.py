@@ -30,6 +30,12 @@ class WorkerSettings(SectionSettings):
         le=10_000,
         description="Milliseconds from one commit of a co-partition that has news to its next, begin to begin.",
     )
+    transition_interval_ms: int = Field(
+        35,
+        ge=1,
+        le=10_000,
+        description="The same once a node was quarantined or released, if that is shorter.",
+    )
     catch_up_interval_ms: int = Field(
         1_000,
         ge=1,

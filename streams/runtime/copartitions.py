@@ -196,6 +196,7 @@ class Copartitions:
             commits = copartition.start(
                 CommitIntervals(
                     commit=worker.commit_interval_ms / 1000,
+                    urgent=worker.transition_interval_ms / 1000,
                     catch_up=worker.catch_up_interval_ms / 1000,
                     progress=worker.progress_interval_ms / 1000,
                 )

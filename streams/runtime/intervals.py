@@ -14,22 +14,27 @@ _AT_REST: Final = 1 / 3
 class CommitIntervals:
     """Seconds from the beginning of a co-partition's commit to that of its next.
 
-    ``commit`` is that of a fold which keeps up. One that lags behind commits every ``catch_up`` s, if that is longer:
+    ``commit`` is that of a fold which keeps up, ``urgent`` that of one which holds something that somebody waits for,
+    if that is shorter. One that lags behind commits every ``catch_up`` s, if that is longer:
     nobody waits for old records by the millisecond, transactions become few, and a row that changes often is written
     less often. A large fleet whose every record changes another row spares no row by that and would only be done
     later: it commits every quarter of ``catch_up``. Without news, ``progress`` s after the last commit.
     """
 
     commit: float
+    urgent: float
     catch_up: float
     progress: float
 
-    def pause(self, took: float) -> float:
-        """Return the seconds to rest after a commit that took ``took`` s; 0 if there was none.
+    def pauses(self, took: float) -> tuple[float, float]:
+        """Return the seconds to rest in any case, and those to rest after them until something is urgent.
 
-        Never less than a third of ``commit``: a broker that answers slowly is not helped by being asked all the time.
+        ``took`` is what the last commit took, in s; 0 if there was none. The rest is never less than a third of the
+        interval: a broker that answers slowly is not helped by being asked all the time.
         """
-        return max(self.commit - took, self.commit * _AT_REST)
+        at_rest = _rest(self.commit, took)
+        in_any_case = min(_rest(self.urgent, took), at_rest)
+        return in_any_case, at_rest - in_any_case
 
     def may_wait(self, since: float, lag_millis: int, uncommitted: int, changed: int) -> bool:
         """Tell whether a fold that has news may wait for longer than ``commit``, ``since`` s after the last commit.
@@ -40,3 +45,7 @@ class CommitIntervals:
         spares = uncommitted >= _SPARING * changed
         longer = self.catch_up if spares else self.catch_up * _IN_ANY_CASE
         return lag_millis > 0 and since < min(longer, self.progress)
+
+
+def _rest(interval: float, took: float) -> float:
+    return max(interval - took, interval * _AT_REST)

@@ -84,6 +84,18 @@ def test_a_placed_record_changes_its_row_and_a_transition_goes_out_once() -> Non
     assert [key for key, _ in owner.table.take_changes()] == [NODE.encode()]
 
 
+def test_a_transition_and_nothing_else_hastens_the_next_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    hastened: list[int] = []
+    monkeypatch.setattr(Copartition, "hasten", lambda owner: hastened.append(len(owner.outputs)))
+    owner = copartition()
+    assess(owner, read(NETWORK, seen(0, "192.0.2.1", asn=1, region="a"), seen(1, "192.0.2.2"), Found(2)))
+    assert not hastened
+    moved, again = seen(3, "203.0.113.1", asn=2, region="b"), seen(4, "203.0.113.1")
+    assess(owner, TopicRange(NETWORK, 3, 5, (moved, again)))
+    # The dead letter of before, and the transition.
+    assert hastened == [2]
+
+
 def test_topics_are_merged_by_their_heads_and_commands_go_first_at_equal_times() -> None:
     owner = copartition()
     first = seen(0, "192.0.2.1", AT)

@@ -131,7 +131,7 @@ async def test_nothing_is_committed_without_news_but_progress_at_its_interval() 
     copartition = new_copartition(writer)
     await copartition.commit_pending()
     assert not writer.commits
-    copartition.start(CommitIntervals(0.001, 0.001, 0.0))
+    copartition.start(CommitIntervals(0.001, 0.001, 0.001, 0.0))
     while len(writer.commits) < 2:  # noqa: ASYNC110 - the interval is what is tested
         await asyncio.sleep(0)
     await copartition.close()
@@ -144,7 +144,7 @@ async def test_nothing_is_committed_without_news_but_progress_at_its_interval() 
 async def test_while_it_lags_behind_news_waits_for_the_longer_interval_and_no_longer_than_the_lag() -> None:
     now, writer = LAGGING, KeepingWriter()
     copartition = new_copartition(writer, lambda: now)
-    copartition.start(CommitIntervals(0.0, 3_600.0, 3_600.0))
+    copartition.start(CommitIntervals(0.0, 0.0, 3_600.0, 3_600.0))
     copartition.fold(batch(read("a", 0, 1, 0)), count)
     await copartition.commit_pending()
     copartition.fold(batch(read("a", 1, 2, 1)), count)
@@ -160,7 +160,7 @@ async def test_while_it_lags_behind_news_waits_for_the_longer_interval_and_no_lo
 async def test_the_longer_interval_does_not_keep_a_fold_that_waits_for_room() -> None:
     writer = KeepingWriter()
     copartition = new_copartition(writer, lambda: LAGGING)
-    copartition.start(CommitIntervals(0.0, 3_600.0, 3_600.0))
+    copartition.start(CommitIntervals(0.0, 0.0, 3_600.0, 3_600.0))
     copartition.fold(batch(read("a", 0, 1, 0)), count)
     await copartition.commit_pending()
     copartition.fold(batch(read("a", 1, 4, 1, 2, 3)), count)
@@ -169,11 +169,25 @@ async def test_the_longer_interval_does_not_keep_a_fold_that_waits_for_room() ->
     await copartition.close()
 
 
+async def test_what_somebody_waits_for_makes_the_one_commit_that_takes_it_begin_sooner() -> None:
+    writer = KeepingWriter()
+    copartition = new_copartition(writer)
+    copartition.start(CommitIntervals(3_600.0, 0.0, 3_600.0, 3_600.0))
+    for number in range(2):
+        copartition.fold(batch(read("a", number, number + 1, number)), count)
+        await asyncio.sleep(0.01)
+        assert len(writer.commits) == number
+        copartition.hasten()
+        while len(writer.commits) == number:  # noqa: ASYNC110 - the interval is what is tested
+            await asyncio.sleep(0)
+    await copartition.close()
+
+
 async def test_a_suspended_copartition_commits_only_what_is_asked_for() -> None:
     writer = KeepingWriter()
     copartition = new_copartition(writer)
     copartition.suspend()
-    copartition.start(CommitIntervals(0.0, 0.0, 0.0))
+    copartition.start(CommitIntervals(0.0, 0.0, 0.0, 0.0))
     copartition.fold(batch(read("a", 0, 1, 0)), count)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -191,7 +205,7 @@ async def test_a_failed_commit_ends_the_commits_with_its_error() -> None:
     writer.error = ConnectionError("gone")
     copartition = new_copartition(writer)
     with pytest.raises(ConnectionError, match="gone"):
-        await copartition.start(CommitIntervals(0.0, 0.0, 0.0))
+        await copartition.start(CommitIntervals(0.0, 0.0, 0.0, 0.0))
 
 
 async def test_folding_waits_while_too_much_is_uncommitted() -> None:

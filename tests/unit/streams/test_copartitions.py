@@ -34,6 +34,7 @@ class Worker:
             worker=SimpleNamespace(
                 uncommitted_records=10,
                 commit_interval_ms=60_000,
+                transition_interval_ms=60_000,
                 catch_up_interval_ms=60_000,
                 progress_interval_ms=60_000,
             ),
