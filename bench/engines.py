@@ -25,7 +25,7 @@ PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
 """Of the environment that holds what only peers need."""
 
 COMMIT_MS: Final = 250
-"""For every peer. Kordon's worker takes up to a second while it catches up; longer ones make none of them faster."""
+"""For every peer that catches up. Kordon's worker then takes up to a second; longer ones make none of them faster."""
 
 CORES: Final = 2
 """Kafka Streams' threads, and the processes of Kordon's worker: each engine is given both cores of the machine."""
@@ -36,11 +36,15 @@ SESSION_MS: Final = 6_000
 
 @dataclass(frozen=True)
 class Setting:
-    """Where an engine runs: ``state`` is an empty folder of its own, ``trust`` a ``trust.json``."""
+    """Where an engine runs: ``state`` is an empty folder of its own, ``trust`` a ``trust.json``.
+
+    ``commit_ms`` is a peer's commit interval.
+    """
 
     kafka: KafkaSettings
     state: Path
     trust: Path
+    commit_ms: int = COMMIT_MS
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def _peer(guarantee: str = "at_least_once", store: str = "memory") -> Callable[[
             "BENCH_STORE": store,
             "BENCH_THREADS": str(CORES),
             "BENCH_STATE_DIR": str(setting.state),
-            "BENCH_COMMIT_MS": str(COMMIT_MS),
+            "BENCH_COMMIT_MS": str(setting.commit_ms),
         }
 
     return environment

@@ -29,6 +29,7 @@ from bench.topics import create_inputs, reset
 from bench.turns import in_turns, warm_up
 from schemas.timestamp import Timestamp
 from schemas.topics import NETWORK, QUARANTINE, TELEMETRY
+from streams.settings import WorkerSettings
 from transport.settings import KafkaSettings
 
 INPUTS: Final = (NETWORK, TELEMETRY)
@@ -38,8 +39,14 @@ SECONDS: Final = 20
 BROKER_WARM_SECONDS: Final = 60
 """Of load before anything is measured: until then Kafka's JVM compiles what it runs, with a third of a core."""
 
+COMMIT_MS: Final[int] = WorkerSettings.model_fields["transition_interval_ms"].default
+"""For every peer: what Kordon's worker takes once a transition waits, which it always does here."""
+
 LEAST_RATE: Final = 19_000
 """Records a second below which the load was not what it had to be."""
+
+READ_SECONDS: Final = 0.002
+"""How long the reader gathers what it then calls read: so much may a latency be too long."""
 
 WAIT_SECONDS: Final = 30.0
 """For the first transition, and after the last record for the last one."""
@@ -86,7 +93,7 @@ def _run(engine: Engine, broker: BenchBroker, folder: Path, prefix: str, seconds
     kafka = settings_for(broker, PARTITIONS, prefix)
     create_inputs(kafka, INPUTS)
     asyncio.run(reset(kafka, INPUTS))
-    with started(engine, kafka, folder / "trust.json") as processes:
+    with started(engine, kafka, folder / "trust.json", COMMIT_MS) as processes:
         warm, _ = _play(kafka, processes, "warm", WARM_SECONDS)
         before, broker_before = processes.usage(), broker.cpu_seconds()
         sent, latencies = _play(kafka, processes, "load", seconds, skipped=warm.quarantines)
@@ -137,7 +144,7 @@ def _play(
             sent: Sent | None = None
             deadline = time.monotonic() + seconds + WAIT_SECONDS
             while sent is None or seen < skipped + sent.quarantines:
-                for message in reader.consume(5_000, timeout=0.02):
+                for message in reader.consume(5_000, timeout=READ_SECONDS):
                     if message.error() is not None:
                         raise EngineFailedError(f"the reader failed: {message.error()}")
                     now = time.time_ns() / 1e6

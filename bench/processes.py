@@ -16,7 +16,7 @@ import psutil
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
-from bench.engines import Engine, Setting, environment_of
+from bench.engines import COMMIT_MS, Engine, Setting, environment_of
 from kordon.supervisor import tethered
 from tests.brokers.broker import BrokerUnavailable
 from transport.settings import KafkaSettings
@@ -103,10 +103,10 @@ class Processes:
 
 
 @contextlib.contextmanager
-def started(engine: Engine, kafka: KafkaSettings, trust: Path) -> Iterator[Processes]:
-    """Yield the running processes of an engine, in an empty folder that goes with them."""
+def started(engine: Engine, kafka: KafkaSettings, trust: Path, commit_ms: int = COMMIT_MS) -> Iterator[Processes]:
+    """Yield the running processes of an engine, in an empty folder that goes with them; ``commit_ms`` is a peer's."""
     with (
         tempfile.TemporaryDirectory(prefix="kordon-bench-") as folder,
-        Processes(engine, Setting(kafka, Path(folder), trust)) as processes,
+        Processes(engine, Setting(kafka, Path(folder), trust, commit_ms)) as processes,
     ):
         yield processes
