@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Final, Self
 import psutil
 
 from kordon.supervisor import tethered
-from tests.brokers.apache_kafka import properties, single_node
+from tests.brokers.apache_kafka import free_ports, properties, single_node
 from tests.brokers.kafka_jars import jars, java
 
 START_SECONDS: Final = 120.0
@@ -111,7 +110,7 @@ class BenchBroker:
     def _prepare(self) -> None:
         formatted = (self.directory / "data").is_dir()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._port, controller = _free_ports(2)
+        self._port, controller = free_ports(2)
         self._settings.write_text(_settings(self._port, controller, self.directory.resolve() / "data"))
         if formatted:
             return
@@ -122,14 +121,6 @@ class BenchBroker:
 
     def _command(self, main_class: str, *arguments: str) -> list[str]:
         return [java(), *JVM, "-cp", f"{jars()}/*", main_class, *arguments]
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _settings(broker: int, controller: int, data: Path) -> str:

@@ -15,10 +15,10 @@ class CommitIntervals:
     """Seconds from the beginning of a co-partition's commit to that of its next.
 
     ``commit`` is that of a fold which keeps up, ``urgent`` that of one which holds something that somebody waits for,
-    if that is shorter. One that lags behind commits every ``catch_up`` s, if that is longer:
-    nobody waits for old records by the millisecond, transactions become few, and a row that changes often is written
-    less often. A large fleet whose every record changes another row spares no row by that and would only be done
-    later: it commits every quarter of ``catch_up``. Without news, ``progress`` s after the last commit.
+    if that is shorter. One that lags behind commits every ``catch_up`` s, if that is longer: nobody waits for old
+    records by the millisecond, transactions become few, and a row that changes often is written less often. A large
+    fleet whose every record changes another row spares no row by that and would only be done later: it commits every
+    quarter of ``catch_up``. Without news, ``progress`` s after the last commit.
     """
 
     commit: float

@@ -127,6 +127,7 @@ def new_cluster_id() -> str:
 
 
 def free_ports(count: int) -> list[int]:
+    """Return so many different ports of 127.0.0.1 that nobody listens on at this moment."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.brokers.apache_kafka import ApacheKafka
+from tests.brokers.apache_kafka import ApacheKafka, free_ports
 from tests.conftest import start
+from transport.private_files import write_private_file
 
 USER = "kordon"
 PASSWORD = "swordfish, but longer"
@@ -50,11 +50,11 @@ class Authority:
         certificate = self._signed(subject, key, x509.SubjectAlternativeName(addresses))
         certfile, keyfile = self.directory / f"{name}.pem", self.directory / f"{name}.key"
         certfile.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        keyfile.touch(mode=0o600)
-        keyfile.write_bytes(
+        write_private_file(
+            keyfile,
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            ),
         )
         return certfile, keyfile
 
@@ -96,7 +96,7 @@ class SecuredKafka(ApacheKafka):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.ports = {name: _free_port() for name in ("PASSWORD", "CERTIFICATE", "MISNAMED")}
+        self.ports = dict(zip(("PASSWORD", "CERTIFICATE", "MISNAMED"), free_ports(3), strict=True))
         self.authority: Authority
 
     def _format(self) -> None:
@@ -134,12 +134,6 @@ class SecuredKafka(ApacheKafka):
         keystore = certfile.with_suffix(".keystore")
         keystore.write_bytes(keyfile.read_bytes() + certfile.read_bytes())
         return keystore
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from kordon.supervisor import tethered
+from tests.brokers.apache_kafka import free_ports
 from tests.deployment.compose import COMPLETED, HEALTHY, ROOT, Service
 from tests.deployment.dockerfile import environment_of, relocated, stages
 from tests.deployment.kafka_image import KafkaImage
@@ -44,7 +44,7 @@ class Containers:
         self._installed = installed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         # For the three listeners of kafka, then one for each service's metrics.
-        ports = _free_ports(3 + len(services))
+        ports = free_ports(3 + len(services))
         self._kafka_ports, self._metrics_ports = ports[:3], dict(zip(services, ports[3:], strict=True))
         self._kafka: KafkaImage | None = None
 
@@ -194,11 +194,3 @@ class Containers:
 
     def _log_file(self, name: str) -> Path:
         return self._directory / f"{name}.log"
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -17,6 +17,7 @@ from tests.workers.load import now, observation, report
 from tests.workers.refold import assert_refolds, read_log
 from transport.client import producer_arguments
 from transport.partitioner import partition_of
+from transport.private_files import write_private_file
 from transport.settings import KafkaSettings
 
 __all__ = ["listeners", "start_worker"]
@@ -28,24 +29,16 @@ async def test_worker_and_issuer_work_over_tls_with_a_password_that_they_never_s
     listeners: Listeners, prefix: str, tmp_path: Path, start_worker: StartWorker
 ) -> None:
     password_file = tmp_path / "password"
-    password_file.touch(mode=0o600)
-    password_file.write_text(PASSWORD + "\n")
-    kafka = KafkaSettings.load(
-        bootstrap_servers=listeners.password,
-        prefix=prefix,
-        partitions=PARTITIONS,
-        security_protocol="SASL_SSL",
-        ssl_cafile=listeners.authority.cafile,
-        sasl_username=USER,
-        sasl_password_file=password_file,
-    )
-    environment = {
-        "KORDON_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KORDON_KAFKA_SSL_CAFILE": str(listeners.authority.cafile),
-        "KORDON_KAFKA_SASL_USERNAME": USER,
-        "KORDON_KAFKA_SASL_PASSWORD_FILE": str(password_file),
-        "KORDON_KAFKA_PARTITIONS": str(PARTITIONS),
+    write_private_file(password_file, PASSWORD.encode() + b"\n")
+    secured = {
+        "partitions": str(PARTITIONS),
+        "security_protocol": "SASL_SSL",
+        "ssl_cafile": str(listeners.authority.cafile),
+        "sasl_username": USER,
+        "sasl_password_file": str(password_file),
     }
+    kafka = KafkaSettings.load(bootstrap_servers=listeners.password, prefix=prefix, **secured)
+    environment = {f"KORDON_KAFKA_{name.upper()}": value for name, value in secured.items()}
     async with Cluster(kafka, tmp_path) as cluster, AIOKafkaProducer(**producer_arguments(kafka)) as producer:
         client = await cluster.enrol("node-1")
         worker = start_worker(kafka, settings=environment)
